@@ -1,0 +1,353 @@
+"""Bytes to `Request`, `Response` to bytes: the only room that knows the HTTP server (uvicorn).
+
+An emulator is an `Application`: a coroutine from Request to Response and how to open and close it. The same object
+is served on a socket here and called in process by tests and simulations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_BYTES_MAX = 64 * 1024
+"""All request headers and the request line together; over it the connection is cut. Our choice (IIS has 16 KiB)."""
+KEEP_ALIVE_SECONDS = 180
+"""Longer than the 15 s after which aiohttp drops an idle connection, so that no client reuses a closing one."""
+DRAIN_SECONDS_MAX = 10
+"""How long SIGTERM waits for requests in flight: the Functions host's own figure for a host stop."""
+BACKLOG_CONNECTIONS = 1024
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request, whole.
+
+    `headers` has lower-case names; repeated headers are joined with commas. `path` is percent-decoded, `target`
+    is the path and query as they came. `scheme` and `host` are as the client called them.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+    scheme: str = "http"
+    client: str = "127.0.0.1"
+
+    @property
+    def path(self) -> str:
+        """The percent-decoded path."""
+        return unquote(self.raw_path)
+
+    @property
+    def raw_path(self) -> str:
+        """The path as it came, still percent-encoded."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query_string(self) -> str:
+        """The query as it came, without the question mark."""
+        return self.target.partition("?")[2]
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The query's decoded pairs in order, empty values kept."""
+        return parse_qsl(self.query_string, keep_blank_values=True)
+
+    @property
+    def host(self) -> str:
+        """The authority that the client called, port included, or empty."""
+        return self.headers.get("host", "")
+
+
+@dataclass(slots=True)
+class Response:
+    """One HTTP answer. A header whose value is a list is sent once per element (Set-Cookie)."""
+
+    status: int = 200
+    headers: Mapping[str, str | list[str]] = field(default_factory=dict)
+    body: bytes | AsyncIterator[bytes] = b""
+
+
+class Dropped(Response):
+    """No answer at all: the connection is cut (fault rules). An in-process caller sees a connection error."""
+
+
+DROPPED = Dropped()
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+async def _nothing() -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Application:
+    """What is served. `refuse_body` answers a request whose body exceeds `body_bytes_max` (its body is empty then)."""
+
+    handle: Handler
+    refuse_body: Callable[[Request], Response]
+    body_bytes_max: int
+    open: Callable[[], Awaitable[None]] = _nothing
+    close: Callable[[], Awaitable[None]] = _nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Where to serve. `port=0` takes a free one; `tls` makes it https."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls: ssl.SSLContext | None = None
+
+    def url(self, port: int) -> str:
+        """The address clients use once `port` is known."""
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{'127.0.0.1' if name == '0.0.0.0' else name}:{port}"  # noqa: S104
+
+
+class PortTaken(Exception):
+    """The port is in use, or may not be used. The text says what to do."""
+
+
+def listen(bind: Bind) -> socket.socket:
+    """A listening socket on `bind`. Raises PortTaken with what to do about it."""
+    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":  # on Windows the same option would let another process steal the port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((bind.host, bind.port))
+    except OSError as failure:
+        listener.close()
+        if failure.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise PortTaken(
+                f"Port {bind.port} on {bind.host} is unavailable ({failure.strerror}). "
+                "Close the process that uses it, or choose another with --port (0 takes a free one)."
+            ) from failure
+        raise PortTaken(f"Cannot listen on {bind.host}:{bind.port}: {failure.strerror}.") from failure
+    listener.listen(BACKLOG_CONNECTIONS)
+    listener.setblocking(False)
+    return listener
+
+
+def run(application: Application, bind: Bind, *, ready: Callable[[str], None], exits_with_stdin: bool = False) -> None:
+    """Serve `application` until SIGTERM or SIGINT, drain, and return. `ready` is told the URL when it serves."""
+    listener = listen(bind)
+    port = listener.getsockname()[1]
+    run_loop(
+        serve(application, [listener], bind, ready=lambda: ready(bind.url(port)), exits_with_stdin=exits_with_stdin)
+    )
+
+
+def run_loop(main: Any) -> None:
+    """`asyncio.run`, on uvloop where it exists."""
+    if sys.platform == "win32":
+        asyncio.run(main)
+    else:
+        import uvloop
+
+        uvloop.run(main)
+
+
+async def serve(
+    application: Application,
+    listeners: list[socket.socket],
+    bind: Bind,
+    *,
+    ready: Callable[[], None],
+    exits_with_stdin: bool = False,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Open `application`, serve it on `listeners` until `stop` is set or a signal comes, drain, close it."""
+    stop = stop or asyncio.Event()
+    config = uvicorn.Config(
+        asgi(application),
+        http=_Protocol,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
+    )
+    config.load()
+    config.ssl = bind.tls
+    server = _Server(config, ready)
+    with _stop_signals(stop):
+        if exits_with_stdin:
+            _stop_when_stdin_closes(stop)
+        await application.open()
+        try:
+            serving = asyncio.create_task(server.serve(sockets=listeners))
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            server.should_exit = True
+            await serving
+        finally:
+            await application.close()
+
+
+def asgi(application: Application) -> Callable[..., Awaitable[None]]:
+    """`application` as an ASGI app (HTTP only)."""
+
+    async def app(
+        scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        request = _request(scope)
+        whole, request.body = await _body(receive, request.headers, application.body_bytes_max)
+        response = await application.handle(request) if whole else application.refuse_body(request)
+        if isinstance(response, Dropped):
+            scope["cut"]()
+            await asyncio.sleep(0)  # lets the protocol learn that its connection is lost before uvicorn looks
+            await asyncio.sleep(0)
+            return
+        await _send(response, send, close=not whole)
+
+    return app
+
+
+def _request(scope: Mapping[str, Any]) -> Request:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    query = scope["query_string"]
+    target: bytes = scope["raw_path"] + (b"?" + query if query else b"")
+    client = scope.get("client")
+    return Request(
+        scope["method"], target.decode("latin-1"), headers, b"", scope["scheme"], client[0] if client else ""
+    )
+
+
+async def _body(
+    receive: Callable[[], Awaitable[Any]], headers: Mapping[str, str], bytes_max: int
+) -> tuple[bool, bytes]:
+    """(whether it fits, the body). A body that declares itself too large is not read at all."""
+    declared = headers.get("content-length", "0")
+    if declared == "0" and "transfer-encoding" not in headers:
+        return True, b""
+    if declared.isdecimal() and int(declared) > bytes_max:
+        return False, b""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionResetError("the client went away before its request was whole")
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > bytes_max:
+            return False, b""
+        parts.append(part)
+        if not message.get("more_body", False):
+            return True, parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _send(response: Response, send: Callable[[Any], Awaitable[None]], *, close: bool) -> None:
+    headers: list[tuple[bytes, bytes]] = []
+    for name, value in response.headers.items():
+        raw_name = name.encode("latin-1")
+        headers.extend((raw_name, each.encode("latin-1")) for each in (value if isinstance(value, list) else (value,)))
+    if close:
+        headers.append((b"connection", b"close"))
+    body = response.body
+    if isinstance(body, bytes):
+        if response.status not in (204, 304) and b"content-length" not in (name.lower() for name, _ in headers):
+            headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        return
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    async for part in body:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's own protocol, plus a bound on header bytes and a way to cut the connection."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["cut"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
+        self._header_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def _count(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > HEADER_BYTES_MAX:
+            self.transport.abort()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling (it re-raises SIGTERM after draining; we exit 0) and with a ready call."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.contextmanager
+def _stop_signals(stop: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`; a second one while draining has its usual effect."""
+    loop = asyncio.get_running_loop()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+
+    def ask_to_stop(number: int, frame: object) -> None:
+        loop.call_soon_threadsafe(stop.set)
+        signal.signal(number, before[signal.Signals(number)])
+
+    for each in before:
+        signal.signal(each, ask_to_stop)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _stop_when_stdin_closes(stop: asyncio.Event) -> None:
+    """Set `stop` when the pipe at stdin ends: whoever started us is gone, even by kill -9."""
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        with contextlib.suppress(RuntimeError):  # the loop may have ended by itself meanwhile
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=watch, daemon=True, name="parent-watch").start()

@@ -1,0 +1,111 @@
+"""One SQLite file per emulator: WAL, one transaction per event-loop tick, a format version.
+
+What a caller is told was written survives kill -9 (WAL with synchronous=NORMAL: the pages are the kernel's by the
+time COMMIT returns). Writers that meet in one tick share one commit; each has a savepoint, so that one that fails
+takes back its own work only. Nothing here knows what is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+Result = TypeVar("Result")
+
+STATEMENT_CACHE_SIZE = 256
+"""Prepared statements kept per connection; a hot path must fit. Our choice."""
+WAL_BYTES_KEPT_MAX = 64 * 1024 * 1024
+"""The write-ahead log is cut back to this after a checkpoint. Our choice."""
+
+
+class FormatError(Exception):
+    """The data directory was written by another version. Says which, and what to do."""
+
+
+class Database:
+    """A connection with grouped commits.
+
+    `path=None` keeps everything in memory. `schema` is run when the file is new. Opening a file with another
+    `format_version` raises FormatError and touches nothing.
+    """
+
+    def __init__(self, path: Path | None, *, schema: str, format_version: int) -> None:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self.connection = apsw.Connection(str(path) if path else ":memory:", statementcachesize=STATEMENT_CACHE_SIZE)
+        self.connection.set_busy_timeout(5000)
+        self.connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON")
+        self.connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES_KEPT_MAX}")
+        self._committed: asyncio.Future[None] | None = None
+        self._prepare(path, schema, format_version)
+
+    def _prepare(self, path: Path | None, schema: str, format_version: int) -> None:
+        (found,) = self.connection.execute("PRAGMA user_version").fetchone() or (0,)
+        if found == 0:
+            with self.connection:
+                self.connection.execute(schema)
+                self.connection.execute(f"PRAGMA user_version={format_version}")
+        elif found != format_version:
+            self.connection.close()
+            raise FormatError(
+                f"{path} has data format {found}, this version reads {format_version}. "
+                "Start with an empty data directory, or use the version that wrote it."
+            )
+
+    async def write(self, work: Callable[[apsw.Connection], Result]) -> Result:
+        """Run `work` inside the tick's transaction and return its result once that is committed.
+
+        If `work` raises, what it did is taken back, its neighbours are not, and the exception flies on after the
+        commit (what it saw may have been a neighbour's write). A commit that fails, say on a full disk, raises the
+        apsw error in every writer of the tick, and none of their work remains.
+        """
+        committed = self._begin_for_this_tick()
+        self.connection.execute("SAVEPOINT work")
+        try:
+            result = work(self.connection)
+        except BaseException:
+            self.connection.execute("ROLLBACK TO work; RELEASE work")
+            await asyncio.shield(committed)
+            raise
+        self.connection.execute("RELEASE work")
+        await asyncio.shield(committed)
+        return result
+
+    async def settled(self) -> None:
+        """Return once everything this connection has read so far is committed: call it before telling a client."""
+        if self._committed is not None:
+            await asyncio.shield(self._committed)
+
+    def close(self) -> None:
+        """Commit what the current tick has written, fold the log into the file, and close."""
+        self._commit()
+        self.connection.close()
+
+    def _begin_for_this_tick(self) -> asyncio.Future[None]:
+        if self._committed is None:
+            loop = asyncio.get_running_loop()
+            self.connection.execute("BEGIN IMMEDIATE")
+            self._committed = loop.create_future()
+            # A writer that was cancelled never looks at the outcome; without this asyncio would warn of it.
+            self._committed.add_done_callback(lambda outcome: outcome.exception())
+            loop.call_soon(self._commit)
+        return self._committed
+
+    def _commit(self) -> None:
+        committed, self._committed = self._committed, None
+        if committed is None:
+            return
+        try:
+            self.connection.execute("COMMIT")
+        except apsw.Error as failure:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            if not committed.done():
+                committed.set_exception(failure)
+        else:
+            if not committed.done():
+                committed.set_result(None)

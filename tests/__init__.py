@@ -1,0 +1,1 @@
+"""Behaviours, through public doors: HTTP, the official SDKs, the command line."""

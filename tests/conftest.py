@@ -1,0 +1,34 @@
+"""Evidence marks: every test of an emulator's behaviour says where that behaviour is known from."""
+
+from __future__ import annotations
+
+import pytest
+
+EVIDENCE = {
+    "seen_on_azure": "recorded from the live service: seen_on_azure('2026-11-01: how')",
+    "documented": "Microsoft documentation or a specification: documented('url or page')",
+    "read_in_sdk": "read in an official SDK, host or worker: read_in_sdk('package path')",
+    "our_choice": "the service says nothing, or it is our own feature: our_choice('why')",
+}
+NEEDS_EVIDENCE = tuple(f"tests/emulators/{room}/" for room in ("cosmos", "eventgrid", "functions_host"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks."""
+    for name, meaning in EVIDENCE.items():
+        config.addinivalue_line("markers", f"{name}(source): {meaning}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse to run when a test of an emulator has no evidence mark, or several."""
+    faulty = []
+    for item in items:
+        if item.nodeid.startswith(NEEDS_EVIDENCE):
+            marks = {mark.name: mark for mark in item.iter_markers() if mark.name in EVIDENCE}
+            if len(marks) != 1 or not all(mark.args and mark.args[0] for mark in marks.values()):
+                faulty.append(f"{item.nodeid}: {sorted(marks) or 'none'}")
+    if faulty:
+        raise pytest.UsageError(
+            "each test of an emulator bears exactly one mark of "
+            f"{sorted(EVIDENCE)}, with its source as argument; these do not:\n" + "\n".join(faulty)
+        )

@@ -1,0 +1,1 @@
+"""The emulators' behaviours; each test of a service's behaviour says where the behaviour is known from."""
