@@ -1,8 +1,14 @@
-"""Evidence marks: every test of an emulator's behaviour says where that behaviour is known from."""
+"""Evidence marks (each test of an emulator says where the behaviour is known from), and the real Azurite."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+
+from local.azurite import StorageAddress
+from local.environment import install_azurite
+from tests.azurite import running_azurite
 
 EVIDENCE = {
     "seen_on_azure": "recorded from the live service: seen_on_azure('2026-11-01: how')",
@@ -32,3 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             "each test of an emulator bears exactly one mark of "
             f"{sorted(EVIDENCE)}, with its source as argument; these do not:\n" + "\n".join(faulty)
         )
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAddress]:
+    """The real Azurite, one per test process: use container and queue names of your own."""
+    install_azurite()
+    with running_azurite(tmp_path_factory.mktemp("azurite")) as address:
+        yield address
