@@ -1,0 +1,74 @@
+"""Every number the emulator stands by, with its unit and source. `[L]` marks a documented service limit
+(learn.microsoft.com/azure/cosmos-db/concepts-limits)."""
+
+from __future__ import annotations
+
+ITEM_BYTES_MAX = 2 * 1024 * 1024
+"""[L] UTF-8 length of an item's JSON."""
+REQUEST_BYTES_MAX = 2 * 1024 * 1024
+"""[L] A request body; batches included."""
+BODY_BYTES_READ_MAX = 4 * 1024 * 1024
+"""How much of a body is read before it is refused unread: our choice, above the limit so that it gets its own error."""
+RESPONSE_BYTES_MAX = 4 * 1024 * 1024
+"""[L] A response page."""
+NESTING_MAX = 128
+"""[L] Levels of objects and arrays in an item."""
+DOCUMENT_ID_BYTES_MAX = 1023
+"""[L] UTF-8 length of an item's id."""
+RESOURCE_ID_CHARACTERS_MAX = 255
+"""[L] Length of a database's or container's name, and of other resources'."""
+
+PARTITION_KEY_PATHS_MAX = 3
+"""[L] Levels of a hierarchical partition key."""
+PARTITION_KEY_BYTES_MAX = 2048
+"""[L] UTF-8 length of a partition key value, version 2."""
+PARTITION_KEY_V1_CHARACTERS = 100
+"""How much of a string version 1 hashes (azure-cosmos partition_key.py)."""
+
+BATCH_OPERATIONS_MAX = 100
+"""[L] Operations in a transactional batch."""
+PATCH_OPERATIONS_MAX = 10
+"""[L] Operations in a partial update."""
+
+THROUGHPUT_MIN = 400
+"""[L] RU/s, manual."""
+THROUGHPUT_MAX = 1_000_000
+"""[L] RU/s of a container or database without a support ticket."""
+THROUGHPUT_STEP = 100
+"""[L] RU/s."""
+AUTOSCALE_MIN = 1000
+"""[L] RU/s, the maximum of an autoscale offer."""
+AUTOSCALE_STEP = 1000
+"""[L] RU/s."""
+AUTOSCALE_FLOOR = 0.1
+"""[L] Share of the maximum that is always provisioned."""
+RANGE_THROUGHPUT = 10_000
+"""[L] RU/s of one physical partition: how many ranges a container starts with."""
+RANGES_MAX = 2047
+"""Range ids a container may ever use: our choice, what a document's position has bits for."""
+
+UNIQUE_KEYS_MAX = 10
+"""[L] Constraints in a unique key policy."""
+UNIQUE_KEY_PATHS_MAX = 16
+"""[L] Paths of all constraints of a unique key policy."""
+COMPOSITE_PATHS_MAX = 8
+"""[L] Paths in a composite index."""
+COMPOSITE_INDEXES_MAX = 100
+"""[L] Composite indexes in a policy."""
+COMPUTED_PROPERTIES_MAX = 20
+"""[L] Computed properties of a container."""
+
+PAGE_ITEMS_MAX = 1000
+"""Items a page holds when the client does not say (-1 or absent): documented for queries."""
+FEED_ITEMS_DEFAULT = 100
+"""Items a page of a plain feed holds when the client does not say: the REST reference's default."""
+
+SIGNATURE_SKEW_SECONDS_MAX = 15 * 60
+"""[L] How far x-ms-date may lie from the service's clock."""
+
+CONTAINERS_AND_DATABASES_MAX = 1 << 20
+"""Containers, databases and the like ever made in one data directory: our choice, what a position has bits for."""
+EXPIRED_SWEEP_SECONDS = 60.0
+"""Expired items are hidden at once and removed at most this often: our choice."""
+EXPIRED_SWEEP_ITEMS_MAX = 1000
+"""Expired items one sweep removes: our choice, so that no request pays for all of them."""

@@ -1,0 +1,62 @@
+"""The store as a whole: one SQLite file opened, emptied and closed, with its catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from emulators.base.clock import Clock
+from emulators.base.ids import Ids
+from emulators.base.sqlite import Database
+from emulators.cosmos.store.catalog import Catalog
+from emulators.cosmos.store.schema import FORMAT_VERSION, SCHEMA
+
+FILE_NAME = "cosmos.sqlite"
+_TABLES = ("unique_value", "version", "document", "range", "resource", "store")
+
+Result = TypeVar("Result")
+
+
+class Store:
+    """An account's data. `directory=None` keeps it in memory."""
+
+    def __init__(self, directory: Path | None, clock: Clock, ids: Ids) -> None:
+        path = directory / FILE_NAME if directory else None
+        self.database = Database(path, schema=SCHEMA, format_version=FORMAT_VERSION)
+        self.connection = self.database.connection
+        self._ids = ids
+        self.catalog = Catalog(self.connection, clock, ids, self._salt())
+
+    async def change_catalog(self, work: Callable[[apsw.Connection], Result]) -> Result:
+        """Like `Database.write`, for work that changes resources: what was kept in memory follows the outcome."""
+        try:
+            return await self.database.write(work)
+        except BaseException:
+            self.catalog.forget()
+            raise
+
+    async def reset(self) -> None:
+        """Forget everything."""
+
+        def empty(connection: apsw.Connection) -> None:
+            for table in _TABLES:
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the tuple above
+            self.catalog.forget(salt=self._salt())
+
+        await self.change_catalog(empty)
+
+    def close(self) -> None:
+        """Commit and close the file."""
+        self.database.close()
+
+    def _salt(self) -> int:
+        """What this store's resource ids are mixed with: made once, kept in the file."""
+        row = self.connection.execute("SELECT salt FROM store").fetchone()
+        if row:
+            return int(row[0])
+        salt = int.from_bytes(self._ids.token(4), "big")
+        self.connection.execute("INSERT INTO store VALUES (?)", (salt,))
+        return salt
