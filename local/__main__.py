@@ -1,0 +1,200 @@
+"""The command line of the whole: `python -m local VERB`.
+
+Starts on any Python 3.11 to 3.13: the first thing it does is make the environment in .venv and go on in it, so only
+the standard library may be imported up here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local.environment import ROOT, SetupFailed, enter_environment, install_azurite
+
+if TYPE_CHECKING:
+    from local.stack import Options
+
+DATA = ROOT / ".data"
+EXIT_FAILED = 1
+
+
+def main(arguments: list[str]) -> int:
+    """Run one verb; the process's exit code."""
+    began = time.perf_counter()
+    parser = _parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    if rest and parsed.verb not in ("test", "bench", "conformance"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        enter_environment(arguments)
+        if parsed.verb in ("setup", "up", "demo"):
+            install_azurite()
+        return _run(parsed, rest, began)
+    except SetupFailed as failure:
+        print(f"\n{failure}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(parsed: argparse.Namespace, rest: list[str], began: float) -> int:
+    from local import verbs
+
+    match parsed.verb:
+        case "setup":
+            return 0
+        case "check":
+            return verbs.check()
+        case "requirements":
+            verbs.export_requirements()
+            return 0
+        case "test":
+            return verbs.test(rest)
+        case "conformance":
+            return verbs.conformance(rest)
+        case "bench":
+            return verbs.bench(rest)
+    return _run_stack_verb(parsed, began)
+
+
+def _run_stack_verb(parsed: argparse.Namespace, began: float) -> int:
+    from aiohttp import ClientError
+
+    from emulators.base.serving import run_loop
+    from local import sessions
+    from local.orders_file import OrdersFileError
+    from local.provision import ProvisioningFailed
+    from local.state import DataInUse
+    from local.supervisor import ServiceFailed
+    from local.up import PortsTaken, up
+
+    expected = (
+        PortsTaken,
+        DataInUse,
+        ServiceFailed,
+        ProvisioningFailed,
+        OrdersFileError,
+        sessions.NotRunning,
+        ClientError,
+    )
+    try:
+        match parsed.verb:
+            case "up":
+                run_loop(up(_options(parsed), began))
+                return 0
+            case "demo":
+                return asyncio.run(sessions.run_demo(_options(parsed)))
+            case "replay":
+                return asyncio.run(sessions.run_replay(parsed))
+            case "seed":
+                return asyncio.run(sessions.run_seed(parsed))
+            case "reset":
+                return asyncio.run(sessions.run_reset(parsed))
+            case _:
+                return asyncio.run(sessions.run_wait(parsed))
+    except expected as failure:
+        print(f"\n{failure}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _options(parsed: argparse.Namespace) -> Options:
+    from local.stack import Options, Ports, free_ports
+
+    ports = free_ports() if parsed.free_ports else Ports()
+    given = {
+        name: getattr(parsed, f"{name}_port") for name in Ports.__slots__ if getattr(parsed, f"{name}_port") is not None
+    }
+    return Options(
+        data=parsed.data.resolve(),
+        fresh=parsed.fresh,
+        ports=Ports(**{name: given.get(name, getattr(ports, name)) for name in Ports.__slots__}),
+        without=frozenset(parsed.without),
+        enable_auth=parsed.enable_auth,
+        https=parsed.https,
+        app=parsed.app.resolve(),
+        debug=parsed.debug,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local",
+        description="The order service on local Azure: Cosmos DB, Event Grid, the Functions host and Azurite.",
+        epilog="Start with `python -m local up`, paste the curl line that it prints, stop with Ctrl-C.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    up = verbs.add_parser("up", help="run everything until Ctrl-C")
+    _stack_arguments(up)
+    demo = verbs.add_parser(
+        "demo", help="send a handful of updates through a throw-away stack and show all three sides"
+    )
+    _stack_arguments(demo)
+    replay = verbs.add_parser(
+        "replay", help="replay a file of orders through the running service and compare both sides"
+    )
+    replay.add_argument("file", type=Path, help="CSV in the Olist shape, or NDJSON of {orderId, status}")
+    replay.add_argument(
+        "--concurrency", type=_positive, default=16, help="orders under way at once (default %(default)s)"
+    )
+    replay.add_argument("--orders", type=_positive, help="replay the first N orders only")
+    replay.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
+    _data_argument(replay)
+    for name, text in (
+        ("seed", "send a few orders through the running service, to have something to look at"),
+        ("reset", "empty the running stack, and provision it again"),
+    ):
+        _data_argument(verbs.add_parser(name, help=text))
+    wait = verbs.add_parser("wait", help="return when the stack is ready, for scripts")
+    wait.add_argument(
+        "--timeout", type=_positive, default=60, metavar="SECONDS", help="give up after (default %(default)s)"
+    )
+    _data_argument(wait)
+    verbs.add_parser("setup", help="make the environment in .venv and install Azurite; done by the others on first use")
+    verbs.add_parser("test", help="run the tests; further arguments are pytest's")
+    verbs.add_parser("check", help="format, lint, types, import directions, lock files")
+    # --quick and the like are the suite's own flags and pass through.
+    verbs.add_parser("conformance", help="run the official SDKs' own suites against the emulators")
+    verbs.add_parser("bench", help="run the benchmarks")
+    verbs.add_parser("requirements", help="write requirements.txt from uv.lock")
+    return parser
+
+
+def _data_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="the stack's data (default: .data here)")
+
+
+def _stack_arguments(parser: argparse.ArgumentParser) -> None:
+    _data_argument(parser)
+    parser.add_argument("--fresh", action="store_true", help="start with empty data")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=["azurite", "cosmos", "eventgrid", "functions"],
+        help="leave a service out, so that `func start` or a real account takes its place; may be repeated",
+    )
+    parser.add_argument("--enable-auth", action="store_true", help="demand function keys, as Azure does")
+    parser.add_argument("--https", action="store_true", help="serve https, signed by this machine's own authority")
+    parser.add_argument("--free-ports", action="store_true", help="take free ports instead of the usual ones")
+    for name, port in (("cosmos", 8081), ("eventgrid", 6500), ("functions", 7071), ("blob", 10000)):
+        parser.add_argument(f"--{name}-port", type=_positive, metavar="N", help=f"instead of {port}")
+    for name in ("queue", "table"):
+        parser.add_argument(f"--{name}-port", type=_positive, metavar="N", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--app", type=Path, default=ROOT, metavar="DIR", help="the function app (default: this project)"
+    )
+    parser.add_argument("--debug", action="store_true", help="let a debugger attach to the functions on 127.0.0.1:9091")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
