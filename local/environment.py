@@ -18,8 +18,6 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 AZURITE = ROOT / "local" / "azurite"
 AZURITE_PROGRAM = AZURITE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-OLDEST = (3, 11)
-NEWEST = (3, 13)
 
 
 class SetupFailed(Exception):
@@ -50,7 +48,7 @@ def install_azurite() -> None:
     _say("Installing Azurite (once, from the npm registry; takes up to a minute) …")
     # Its only install script compiles nothing that is needed; without scripts nothing of npm's runs at install time.
     arguments = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    if npm(arguments, cwd=AZURITE) != 0:
+    if npm(arguments, cwd=AZURITE, env={"NODE_USE_SYSTEM_CA": "1", **os.environ}) != 0:
         raise SetupFailed(
             "npm could not install Azurite. Is the npm registry reachable (see `npm config get registry`)?"
         )
@@ -63,8 +61,6 @@ def _sync_environment() -> bool:
     stamp = ENVIRONMENT / ".synced"
     if _python().exists() and _stamped(stamp, lock):
         return False
-    if not OLDEST <= sys.version_info[:2] <= NEWEST:
-        raise SetupFailed(f"Python 3.11, 3.12 or 3.13 is needed; this is {sys.version.split()[0]} ({sys.executable}).")
     if not _python().exists():
         _say("Making the environment in .venv (once) …")
         try:
@@ -75,7 +71,7 @@ def _sync_environment() -> bool:
             ) from failure
     _say("Installing what uv.lock says into .venv …")
     pip = [str(_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"uv=={_locked_uv(lock)}"]
-    sync = [str(_python()), "-m", "uv", "sync", "--frozen", "--quiet", "--project", str(ROOT)]
+    sync = [str(_python()), "-m", "uv", "sync", "--frozen", "--quiet", "--system-certs"]
     for step in (pip, sync):
         # Another environment that happens to be active must not be the one that uv fills.
         outer = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
