@@ -47,7 +47,7 @@ class Refused(Exception):
         return orjson.dumps({"code": self.kind.code, "message": message, **self.extra})
 
 
-USER_AGENT_OF_SERVICE = "Local Azure Cosmos DB emulator"
+USER_AGENT_OF_SERVICE = "Local-Azure-Cosmos-Emulator/0.1"
 """The service names its build here; we say who we are."""
 
 

@@ -184,7 +184,7 @@ class Catalog:
         system = {"_rid": rid, "_self": f"{base}{kind}/{rid}/", "_etag": self._etag(), **CHILD_LINKS.get(kind, {})}
         whole = {**body, **system, "_ts": int(self._clock.now())}
         if kind == "offers":
-            whole["id"] = name
+            whole["id"] = rid  # an offer is found under its owner's rid, and calls itself by its own
         self._connection.execute(
             "UPDATE resource SET rid=?, body=? WHERE number=?", (rid, orjson.dumps(whole).decode(), number)
         )

@@ -1,0 +1,106 @@
+"""The composition: an account on a store, its routes behind the authorization check, faults and control endpoints.
+
+`create` needs no socket: a simulation calls the `Application` it returns with requests of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from emulators.base.clock import Clock
+from emulators.base.control import Control
+from emulators.base.faults import Act, Faults, suffer
+from emulators.base.ids import Ids
+from emulators.base.serving import DROPPED, Application, Request, Response
+from emulators.cosmos import errors, limits
+from emulators.cosmos.account import WELL_KNOWN_KEY, Account, Consistency, decode_key
+from emulators.cosmos.auth import authorize
+from emulators.cosmos.errors import Refused
+from emulators.cosmos.routes import route
+from emulators.cosmos.store.files import Store
+from emulators.cosmos.wire import Call, Target, parse_target, refusal
+
+logger = logging.getLogger("cosmos")
+
+ACCOUNT_NAME = "localhost"
+
+
+def create(
+    path: Path | None = None,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    key: str = WELL_KNOWN_KEY,
+    consistency: Consistency = "Session",
+    faults: Faults | None = None,
+) -> Application:
+    """An emulator of one account, its data in the directory `path` or in memory. Raises KeyFormatError, FormatError."""
+    clock, ids = clock or Clock(), ids or Ids()
+    account = Account(ACCOUNT_NAME, Store(path, clock, ids), clock, ids, decode_key(key), consistency)
+    return Emulator(account, faults or Faults(clock)).application()
+
+
+class Emulator:
+    """Takes requests through control endpoints, authorization, fault rules and routes."""
+
+    def __init__(self, account: Account, faults: Faults) -> None:
+        self._account = account
+        self._faults = faults
+        self._control = Control("cosmos", account.clock, faults, self._health, account.store.reset)
+
+    def application(self) -> Application:
+        """What is served."""
+
+        async def close() -> None:
+            self._account.store.close()
+
+        return Application(self.handle, self._refuse_body, limits.BODY_BYTES_READ_MAX, close=close)
+
+    async def handle(self, request: Request) -> Response:
+        """The answer to any request."""
+        if self._control.owns(request.path):
+            return await self._control.handle(request)
+        activity_id = request.headers.get("x-ms-activity-id") or self._account.ids.guid()
+        target = parse_target(request.raw_path)
+        try:
+            response = await self._answer(request, target, activity_id)
+        except Refused as refused:
+            response = refusal(refused, activity_id)
+        logger.debug("%s %s %d %s", request.method, request.raw_path, response.status, activity_id)
+        return response
+
+    async def _answer(self, request: Request, target: Target, activity_id: str) -> Response:
+        authorize(self._account, request, target)
+        name, operation = route(request, target)
+        call = Call(self._account, request, target, activity_id)
+        act = self._faults.strike(operation=name, method=request.method, path=request.path, **_facts(target))
+        if act is None:
+            return await operation(call)
+
+        async def work() -> Response:
+            return await operation(call)
+
+        return await suffer(act, self._account.clock, work, _refuse_by_rule, lambda: DROPPED)
+
+    def _refuse_body(self, request: Request) -> Response:
+        return refusal(Refused(errors.TOO_LARGE), request.headers.get("x-ms-activity-id") or self._account.ids.guid())
+
+    def _health(self) -> dict[str, Any]:
+        catalog = self._account.store.catalog
+        return {"account": self._account.name, "databases": catalog.count("dbs"), "containers": catalog.count("colls")}
+
+
+def _facts(target: Target) -> dict[str, str]:
+    """What a fault rule can match on."""
+    names = dict(zip(target.types, target.names, strict=False))
+    return {"database": names.get("dbs", ""), "container": names.get("colls", ""), "id": names.get(target.kind, "")}
+
+
+def _refuse_by_rule(act: Act) -> Response:
+    headers = {}
+    if act.retry_after_seconds is not None:
+        headers["x-ms-retry-after-ms"] = str(round(act.retry_after_seconds * 1000))
+    assert act.status is not None
+    raise Refused(errors.of_status(act.status, act.substatus), headers=headers)

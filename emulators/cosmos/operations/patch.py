@@ -1,0 +1,49 @@
+"""PATCH docs/R: a partial update, perhaps under a condition written as a query's FROM and WHERE."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+import orjson
+
+from emulators.base.serving import Response
+from emulators.cosmos import charges, errors, patch
+from emulators.cosmos.conditions import holds
+from emulators.cosmos.errors import Refused
+from emulators.cosmos.operations.items import OK, check_match, replace_in, write
+from emulators.cosmos.partitioning import Key
+from emulators.cosmos.store.catalog import Container
+from emulators.cosmos.store.documents import SYSTEM_PROPERTIES, Address, Stored, Writer, address
+from emulators.cosmos.wire import Call
+
+
+async def update(call: Call) -> Response:
+    """PATCH docs/R."""
+    container = call.container()
+    key = call.partition_key(container)
+    at = address(container, key, call.target.names[2])
+    body = call.json()
+
+    def work(connection: apsw.Connection) -> tuple[int, Stored, float]:
+        writer = Writer(connection, container, at.range, call.now, creates=0)
+        stored, charge = patch_in(writer, container, key, at, body, call.header("if-match"))
+        return OK, stored, charge
+
+    return await write(call, container, at.range, work)
+
+
+def patch_in(
+    writer: Writer, container: Container, key: Key, at: Address, body: object, if_match: str
+) -> tuple[Stored, float]:
+    """Patch inside a write transaction; what was stored and its charge. Raises Refused."""
+    operations, condition = patch.parse_operations(body)
+    found = writer.find(at)
+    if found is None:
+        raise Refused(errors.NOT_FOUND)
+    check_match(found, if_match)
+    old: dict[str, Any] = orjson.loads(found.body)
+    if condition and not holds(condition, old):
+        raise Refused(errors.PATCH_CONDITION_FAILED, charge=charges.REFUSED_WRITE)
+    mine = {name: value for name, value in old.items() if name not in SYSTEM_PROPERTIES}
+    return replace_in(writer, container, key, at, patch.apply(container, mine, operations), "")

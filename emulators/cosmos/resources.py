@@ -1,0 +1,68 @@
+"""What resources other than items have in common: the rules for their ids, and their paged feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import orjson
+
+from emulators.base.serving import Response
+from emulators.cosmos import charges, errors, limits
+from emulators.cosmos.errors import Refused
+from emulators.cosmos.store.catalog import Resource
+from emulators.cosmos.wire import Call, answer
+
+FEED_KEYS = {
+    "dbs": "Databases",
+    "colls": "DocumentCollections",
+    "docs": "Documents",
+    "users": "Users",
+    "permissions": "Permissions",
+    "sprocs": "StoredProcedures",
+    "triggers": "Triggers",
+    "udfs": "UserDefinedFunctions",
+    "conflicts": "Conflicts",
+    "offers": "Offers",
+    "pkranges": "PartitionKeyRanges",
+}
+"""The member of a feed's envelope that holds its entries."""
+
+_FORBIDDEN = "/\\?#"
+
+
+def check_name(body: Mapping[str, object]) -> str:
+    """The id of a resource to be made. Raises Refused when it is missing or not allowed."""
+    name = body.get("id")
+    if name is None:
+        raise Refused(errors.MISSING_ID)
+    if not isinstance(name, str) or not name or len(name) > limits.RESOURCE_ID_CHARACTERS_MAX:
+        raise Refused(errors.BAD_REQUEST, errors.wrapped("The input name is invalid: it has 1 to 255 characters."))
+    if any(character in _FORBIDDEN for character in name) or name.endswith(" "):
+        text = f"The input name '{name}' is invalid. A name has no '/', '\\', '?', '#' and no final space."
+        raise Refused(errors.BAD_REQUEST, errors.wrapped(text))
+    return name
+
+
+async def page_of(call: Call, kind: str, owner: Resource | None) -> Response:
+    """A page of the resources of `kind` under `owner`, in the order they were made."""
+    size = min(call.page_size(limits.FEED_ITEMS_DEFAULT), limits.PAGE_ITEMS_MAX)
+    after = _position(call.header("x-ms-continuation"))
+    parent = owner.rid if owner else ""
+    found = call.account.store.catalog.children(kind, parent, after=after, limit=size + 1)
+    await call.account.store.database.settled()
+    shown = found[:size]
+    headers = {"x-ms-item-count": str(len(shown))}
+    if len(found) > size:
+        headers["x-ms-continuation"] = str(shown[-1].number)
+    return answer(call, 200, envelope(kind, parent, shown), charge=charges.METADATA, headers=headers)
+
+
+def envelope(kind: str, rid: str, resources: list[Resource]) -> bytes:
+    """A feed's body."""
+    return orjson.dumps({"_rid": rid, FEED_KEYS[kind]: [each.body for each in resources], "_count": len(resources)})
+
+
+def _position(continuation: str) -> int:
+    if continuation and (not continuation.isascii() or not continuation.isdecimal() or len(continuation) > 18):
+        raise Refused(errors.BAD_HEADER, "The continuation token is invalid.")
+    return int(continuation or 0)

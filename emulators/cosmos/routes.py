@@ -1,0 +1,91 @@
+"""Which operation answers which path and verb: the whole surface at a glance, and by name what is not built."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from emulators.base.serving import Request, Response
+from emulators.cosmos import errors
+from emulators.cosmos.errors import Refused
+from emulators.cosmos.operations import account, batch, containers, databases, feed, items, offers, patch, ranges
+from emulators.cosmos.wire import Call, Target
+
+try:
+    from emulators.cosmos.operations import query
+except ImportError:  # the query engine is being built beside this room; without it queries answer 501
+    QUERIES: dict[str, Callable[[Call], Awaitable[Response]]] = {}
+else:
+    QUERIES = {"query": query.execute, "plan": query.plan}
+
+Operation = Callable[[Call], Awaitable[Response]]
+
+ROUTES: Mapping[str, Mapping[str, Operation]] = {
+    "": {"read": account.read},
+    "dbs": {"create": databases.create, "list": databases.list_all},
+    "dbs/*": {"read": databases.read, "delete": databases.delete},
+    "dbs/*/colls": {"create": containers.create, "list": containers.list_all},
+    "dbs/*/colls/*": {"read": containers.read, "replace": containers.replace, "delete": containers.delete},
+    "dbs/*/colls/*/pkranges": {"list": ranges.read},
+    "dbs/*/colls/*/docs": {
+        "create": items.create,
+        "upsert": items.upsert,
+        "batch": batch.execute,
+        "list": feed.read,
+        **QUERIES,
+    },
+    "dbs/*/colls/*/docs/*": {
+        "read": items.read,
+        "replace": items.replace,
+        "patch": patch.update,
+        "delete": items.delete,
+    },
+    "offers": {"list": offers.list_all},
+    "offers/*": {"read": offers.read, "replace": offers.replace},
+}
+
+NOT_BUILT = (
+    "attachments", "media", "schemas", "snapshots", "clientencryptionkeys", "encryptionscopes", "interopusers",
+    "systemdocuments", "roledefinitions", "roleassignments", "authpolicyelements", "topology", "addresses",
+    "partitions", "users", "permissions", "sprocs", "triggers", "udfs", "conflicts", "operations",
+)  # fmt: skip
+"""Resource types of the service that this emulator answers with 501."""
+
+_VERBS = {"GET": ("list", "read"), "POST": ("create", "execute"), "PUT": ("", "replace"), "PATCH": ("", "patch"),
+          "DELETE": ("", "delete")}  # fmt: skip
+"""What a verb asks of a feed, and of a resource."""
+
+
+def route(request: Request, target: Target) -> tuple[str, Operation]:
+    """(its name, the operation) for a request. Raises Refused: 404 unknown path, 405 wrong verb, 501 not built."""
+    action = action_of(request, target)
+    known = ROUTES.get(target.shape)
+    if known is not None and action in known:
+        return f"{target.kind or 'account'}.{action}", known[action]
+    if any(kind in NOT_BUILT for kind in target.types) or (known is not None and action in ("query", "plan")):
+        raise Refused(
+            errors.NOT_BUILT, f"{action or request.method} on {target.shape} is not implemented in this emulator."
+        )
+    if known is not None:
+        raise Refused(errors.METHOD_NOT_ALLOWED)
+    raise Refused(errors.NOT_FOUND, f"'{request.raw_path[:200]}' is not a path of Azure Cosmos DB.")
+
+
+def action_of(request: Request, target: Target) -> str:
+    """What a request asks for: its verb, made precise by the headers that POST is overloaded with."""
+    feed_action, resource_action = _VERBS.get(request.method, ("", ""))
+    if not target.is_feed:
+        return "read" if not target.types and request.method == "GET" else resource_action
+    headers = request.headers
+    if request.method != "POST":
+        return "changes" if feed_action == "list" and target.kind == "docs" and "a-im" in headers else feed_action
+    if headers.get("x-ms-cosmos-is-query-plan-request", "").lower() == "true":
+        return "plan"
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if headers.get("x-ms-documentdb-isquery", "").lower() == "true" or content_type in (
+        "application/query+json",
+        "application/sql",
+    ):
+        return "query"
+    if headers.get("x-ms-cosmos-is-batch-request", "").lower() == "true":
+        return "batch"
+    return "upsert" if headers.get("x-ms-documentdb-is-upsert", "").lower() == "true" else "create"

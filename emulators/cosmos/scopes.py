@@ -1,0 +1,92 @@
+"""Which documents a feed, query or change feed is about: headers turned into scopes, one a physical partition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from emulators.cosmos import errors
+from emulators.cosmos.errors import Refused
+from emulators.cosmos.partitioning import HIGHEST, LOWEST, PartitionKeyError, canonical, parse_epk
+from emulators.cosmos.store.catalog import Container, Range
+from emulators.cosmos.store.documents import Scope
+from emulators.cosmos.wire import Call
+
+
+def scopes_of(call: Call, container: Container) -> list[Scope]:
+    """The request's scopes in the order of their hash space: a partition key's, a range's, an interval's, or all.
+
+    Raises Refused: 410/1002 for a range that is not (or no longer) there, 400 for malformed headers.
+    """
+    low, high, pk = LOWEST, HIGHEST, None
+    key = call.partition_key_or_prefix()
+    if key:
+        if len(key) > len(container.partition_key.paths):
+            raise Refused(errors.PARTITION_KEY_MISMATCH)
+        low, high = container.partition_key.interval(key)
+        pk = canonical(key) if len(key) == len(container.partition_key.paths) else None
+    elif call.header("x-ms-start-epk") or call.header("x-ms-end-epk"):
+        low, high = _epk(call, "x-ms-start-epk", LOWEST), _epk(call, "x-ms-end-epk", HIGHEST)
+        if low == high:
+            high = low + b"\x00"
+    if low >= high:
+        return []
+    named = call.header("x-ms-documentdb-partitionkeyrangeid")
+    ranges = [_range(container, named)] if named else list(container.overlapping(low, high))
+    return [Scope(container, each, call.now, low, high, pk) for each in ranges]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a reader has come: the position it has read in a range, all ranges before it being done."""
+
+    range_id: int
+    position: int
+
+    @property
+    def text(self) -> str:
+        """The continuation token."""
+        return f"{self.range_id}~{self.position}"
+
+
+def parse_place(container: Container, token: str) -> Place | None:
+    """A place from a continuation token, None from an empty one. Raises Refused."""
+    if not token:
+        return None
+    range_id, tilde, position = token.partition("~")
+    digits = all(part.isascii() and part.isdecimal() and len(part) < 20 for part in (range_id, position))
+    if not tilde or not digits or _ever(container, int(range_id)) is None:
+        raise Refused(errors.BAD_HEADER, "The continuation token is invalid.")
+    return Place(int(range_id), int(position))
+
+
+def unread(container: Container, scopes: list[Scope], place: Place | None) -> Iterator[tuple[Scope, int]]:
+    """(scope, position to go on after) of what is still to be read; right also when a range was split meanwhile."""
+    reached = _ever(container, place.range_id) if place else None
+    for scope in scopes:
+        if place is None or reached is None or scope.range.low >= reached.high:
+            yield scope, -1
+        elif scope.range.high > reached.low:
+            yield scope, place.position
+
+
+def _ever(container: Container, range_id: int) -> Range | None:
+    """The range of that id, open or split."""
+    return next((each for each in (*container.ranges, *container.closed_ranges) if each.id == range_id), None)
+
+
+def _range(container: Container, named: str) -> Range:
+    found = container.range_by_id(int(named)) if named.isascii() and named.isdecimal() and len(named) < 10 else None
+    if found is None:
+        raise Refused(errors.RANGE_GONE)
+    return found
+
+
+def _epk(call: Call, name: str, default: bytes) -> bytes:
+    text = call.header(name)
+    if not text:
+        return default
+    try:
+        return parse_epk(text)
+    except PartitionKeyError as refusal:
+        raise Refused(errors.BAD_HEADER, str(refusal)) from None

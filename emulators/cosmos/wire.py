@@ -1,0 +1,230 @@
+"""One request on its way through an operation (`Call`), and the headers that answers share.
+
+Reads headers and paths and refuses malformed ones; knows no operation's rules and no SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import orjson
+
+from emulators.base.serving import Request, Response
+from emulators.cosmos import errors
+from emulators.cosmos.account import Account
+from emulators.cosmos.errors import Refused
+from emulators.cosmos.partitioning import Key, PartitionKeyError, parse_header
+from emulators.cosmos.store.catalog import Container, Range, Resource
+from emulators.cosmos.store.documents import lsn_of
+
+JSON = "application/json"
+DECORATION = {
+    "content-type": JSON,
+    "cache-control": "no-store, no-cache",
+    "x-ms-gatewayversion": "version=2.14.0",
+    "x-ms-serviceversion": "version=2.14.0.0",
+    "x-ms-schemaversion": "1.18",
+    "x-ms-xp-role": "1",
+    "x-ms-number-of-read-regions": "0",
+}
+"""Headers that clients log and do not act on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a path names: resource types and names in turn. A feed has one name fewer than types."""
+
+    types: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def is_feed(self) -> bool:
+        """Whether the path ends in a type."""
+        return len(self.types) > len(self.names)
+
+    @property
+    def shape(self) -> str:
+        """The path with names starred out: `dbs/*/colls`."""
+        return "/*/".join(self.types) + ("" if self.is_feed or not self.types else "/*")
+
+    @property
+    def kind(self) -> str:
+        """The type that the path is about, empty for the account."""
+        return self.types[-1] if self.types else ""
+
+    @property
+    def owner_path(self) -> str:
+        """The path of the resource, or of a feed's owner: what signatures are made over."""
+        return "/".join(f"{kind}/{name}" for kind, name in zip(self.types, self.names, strict=False))
+
+
+def parse_target(raw_path: str) -> Target:
+    """A path, still percent-encoded, taken apart; names may hold encoded slashes."""
+    segments = [unquote(segment) for segment in raw_path.strip("/").split("/")] if raw_path.strip("/") else []
+    return Target(tuple(segment.lower() for segment in segments[::2]), tuple(segments[1::2]))
+
+
+@dataclass(slots=True)
+class Call:
+    """An authorised request: who serves it, what it names, its headers."""
+
+    account: Account
+    request: Request
+    target: Target
+    activity_id: str
+
+    @property
+    def now(self) -> int:
+        """The account's time in whole seconds, as `_ts` counts."""
+        return int(self.account.clock.now())
+
+    def header(self, name: str) -> str:
+        """A header's text, empty when absent."""
+        return self.request.headers.get(name, "")
+
+    def flag(self, name: str) -> bool:
+        """A boolean header; absent is false. Raises Refused for anything but true and false."""
+        value = self.request.headers.get(name)
+        if value is None:
+            return False
+        if value.lower() not in ("true", "false"):
+            raise Refused(errors.BAD_HEADER, f"The value '{value[:100]}' specified for the header '{name}' is invalid.")
+        return value.lower() == "true"
+
+    def page_size(self, default: int) -> int:
+        """x-ms-max-item-count; absent and -1 leave it to us. Raises Refused."""
+        value = self.request.headers.get("x-ms-max-item-count")
+        if value is None or value == "-1":
+            return default
+        if not value.isascii() or not value.isdecimal() or not 0 < int(value) < 1 << 31:
+            raise Refused(errors.BAD_HEADER, f"The value '{value[:100]}' specified for x-ms-max-item-count is invalid.")
+        return int(value)
+
+    def json(self) -> object:
+        """The body. Raises Refused when it is not JSON."""
+        try:
+            return orjson.loads(self.request.body)
+        except orjson.JSONDecodeError:
+            raise Refused(errors.BAD_BODY) from None
+
+    def json_object(self) -> dict[str, object]:
+        """The body as an object. Raises Refused."""
+        document = self.json()
+        if not isinstance(document, dict):
+            raise Refused(errors.BAD_BODY)
+        return document
+
+    def resource(self, depth: int | None = None) -> Resource:
+        """The resource that the first `depth` names of the path lead to (all of them by default). Raises Refused."""
+        names = self.target.names[:depth]
+        catalog = self.account.store.catalog
+        found: Resource | None = None
+        for level, name in enumerate(names):
+            found = catalog.find(self.target.types[level], found.rid if found else "", name)
+            if found is None:
+                raise Refused(errors.NOT_FOUND if level or len(self.target.types) < 3 else errors.OWNER_NOT_FOUND)
+        if found is None:
+            raise LookupError(f"the path {self.target.owner_path!r} names no resource")
+        return found
+
+    def container(self) -> Container:
+        """The container in the path, which must be the one that the request intended. Raises Refused."""
+        resource = self.resource(2)
+        intended = self.request.headers.get("x-ms-cosmos-intended-collection-rid")
+        if intended is not None and intended != resource.rid:
+            raise Refused(errors.CONTAINER_RID_MISMATCH)
+        return self.account.store.catalog.container(resource)
+
+    def partition_key(self, container: Container) -> Key:
+        """The whole partition key in the headers. Raises Refused when there is none or it lacks components."""
+        key = self.partition_key_or_prefix()
+        wanted = len(container.partition_key.paths)
+        if key is None:
+            raise Refused(errors.MISSING_PARTITION_KEY)
+        if key and len(key) != wanted:
+            raise Refused(errors.PARTITION_KEY_MISMATCH, _count_text(len(key), wanted))
+        return key
+
+    def partition_key_or_prefix(self) -> Key | None:
+        """The partition key in the headers, however many components it has. Raises Refused when malformed."""
+        text = self.request.headers.get("x-ms-documentdb-partitionkey")
+        if text is None:
+            return None
+        try:
+            return parse_header(text)
+        except PartitionKeyError as refusal:
+            raise Refused(errors.BAD_HEADER, str(refusal)) from None
+
+
+def _count_text(given: int, wanted: int) -> str:
+    which = "fewer" if given < wanted else "more"
+    return errors.wrapped(
+        f"Partition key provided has {which} components than defined in the the collection: {given}, not {wanted}."
+    )
+
+
+def answer(
+    call: Call, status: int, body: bytes = b"", *, charge: float, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A successful answer with the headers that all answers have."""
+    shared = {**DECORATION, "x-ms-activity-id": call.activity_id, "x-ms-request-charge": format_charge(charge)}
+    if headers:
+        shared.update(headers)
+    return Response(status, shared, body)
+
+
+def refusal(refused: Refused, activity_id: str) -> Response:
+    """The answer that tells a client why it was refused."""
+    headers = {
+        **DECORATION,
+        "x-ms-activity-id": activity_id,
+        "x-ms-request-charge": format_charge(refused.charge),
+        "x-ms-substatus": str(refused.kind.substatus),
+        **refused.headers,
+    }
+    return Response(refused.kind.status, headers, refused.body(activity_id))
+
+
+def format_charge(charge: float) -> str:
+    """Request units as the header writes them: at most two decimals."""
+    return f"{charge:.2f}".rstrip("0").rstrip(".")
+
+
+def resource_headers(resource: Resource, owner_path: str = "") -> dict[str, str]:
+    """Headers of an answer that is one resource."""
+    return {"etag": str(resource.body["_etag"]), **({"x-ms-alt-content-path": owner_path} if owner_path else {})}
+
+
+def session_token(range_: Range, lsn: int) -> str:
+    """The session token that says: this far in this range."""
+    return f"{range_.id}:-1#{lsn}"
+
+
+def container_headers(call: Call, container: Container, range_: Range | None, lsn: int | None = None) -> dict[str, str]:
+    """Headers of every answer about a container's items: session token, LSNs, paths.
+
+    `range_` None means all of its ranges; `lsn` is read when not given.
+    """
+    connection = call.account.store.connection
+    if range_ is None:
+        pairs = [(each, lsn_of(connection, each)) for each in container.ranges]
+        token = ",".join(session_token(each, its) for each, its in pairs)
+        return {"x-ms-session-token": token, **_paths(container)}
+    lsn = lsn_of(connection, range_) if lsn is None else lsn
+    text = str(lsn)
+    return {
+        "x-ms-session-token": session_token(range_, lsn),
+        "lsn": text,
+        "x-ms-cosmos-llsn": text,
+        "x-ms-global-committed-lsn": text,
+        "x-ms-quorum-acked-lsn": text,
+        "x-ms-cosmos-quorum-acked-llsn": text,
+        "x-ms-documentdb-partitionkeyrangeid": str(range_.id),
+        **_paths(container),
+    }
+
+
+def _paths(container: Container) -> dict[str, str]:
+    return {"x-ms-alt-content-path": container.path, "x-ms-content-path": container.resource.rid}

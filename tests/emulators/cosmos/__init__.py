@@ -1,0 +1,1 @@
+"""The Cosmos DB emulator through its public doors: the unmodified SDKs and plain HTTP."""

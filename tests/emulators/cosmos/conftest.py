@@ -1,0 +1,46 @@
+"""An emulator on a free port, and the official SDK's clients for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from azure.cosmos import ContainerProxy, CosmosClient, DatabaseProxy, PartitionKey
+
+from emulators.base.clock import Clock
+from emulators.cosmos.account import WELL_KNOWN_KEY
+from emulators.cosmos.application import create
+from tests.serving import served
+
+
+@pytest.fixture(scope="session")
+def clock() -> Clock:
+    """The emulator's clock; it runs, and a test may turn it forward."""
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def url(clock: Clock) -> Iterator[str]:
+    """Where an emulator answers, one for the whole run: tests keep apart by their databases."""
+    with served(lambda: create(clock=clock)) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def client(url: str) -> Iterator[CosmosClient]:
+    """The official client with the well-known key."""
+    with CosmosClient(url, WELL_KNOWN_KEY) as made:
+        yield made
+
+
+@pytest.fixture
+def database(client: CosmosClient) -> DatabaseProxy:
+    """An empty database."""
+    return client.create_database(f"db-{uuid4().hex[:12]}")  # noqa: TID251 - only keeps tests apart
+
+
+@pytest.fixture
+def container(database: DatabaseProxy) -> ContainerProxy:
+    """An empty container with the partition key /pk."""
+    return database.create_container("items", PartitionKey("/pk"))
