@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 from azure.cosmos import ContainerProxy, CosmosClient, DatabaseProxy, PartitionKey
 
 from emulators.base.clock import Clock
+from emulators.base.ids import Ids
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from emulators.cosmos.application import create
 from tests.serving import served
@@ -37,7 +37,7 @@ def client(url: str) -> Iterator[CosmosClient]:
 @pytest.fixture
 def database(client: CosmosClient) -> DatabaseProxy:
     """An empty database."""
-    return client.create_database(f"db-{uuid4().hex[:12]}")  # noqa: TID251 - only keeps tests apart
+    return client.create_database(f"db-{Ids().guid()}")
 
 
 @pytest.fixture
