@@ -47,7 +47,15 @@ def install_azurite() -> None:
 
     _say("Installing Azurite (once, from the npm registry; takes up to a minute) …")
     # Its only install script compiles nothing that is needed; without scripts nothing of npm's runs at install time.
-    arguments = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    arguments = [
+        "ci",
+        "--omit=dev",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--no-update-notifier",
+        "--loglevel=error",
+    ]
     if npm(arguments, cwd=AZURITE, env={"NODE_USE_SYSTEM_CA": "1", **os.environ}) != 0:
         raise SetupFailed(
             "npm could not install Azurite. Is the npm registry reachable (see `npm config get registry`)?"
@@ -70,12 +78,18 @@ def _sync_environment() -> bool:
                 "This Python cannot make virtual environments (on Debian and Ubuntu: apt install python3-venv)."
             ) from failure
     _say("Installing what uv.lock says into .venv …")
-    pip = [str(_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"uv=={_locked_uv(lock)}"]
-    sync = [str(_python()), "-m", "uv", "sync", "--frozen", "--quiet", "--system-certs"]
-    for step in (pip, sync):
-        # Another environment that happens to be active must not be the one that uv fills.
-        outer = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-        if subprocess.run(step, cwd=ROOT, env=outer, check=False).returncode != 0:
+    steps = (
+        ["ensurepip"],  # an environment that uv or an editor made may have no pip
+        ["pip", "install", "--quiet", "--disable-pip-version-check", f"uv=={_locked_uv(lock)}"],
+        ["uv", "sync", "--frozen", "--quiet", "--system-certs"],
+    )
+    # Another environment that happens to be active must not be the one that uv fills.
+    foreign = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONPATH", "PYTHONHOME")
+    settings = {name: value for name, value in os.environ.items() if name not in foreign}
+    for step in steps:
+        command = [str(_python()), "-m", *step]
+        quiet = subprocess.DEVNULL if step[0] == "ensurepip" else None
+        if subprocess.run(command, cwd=ROOT, env=settings, stdout=quiet, check=False).returncode != 0:
             raise SetupFailed("The packages could not be installed; pip's or uv's own words are above.")
     _stamp(stamp, lock)
     return True
