@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
-from emulators.cosmos.auth import DEVELOPMENT_KEY as COSMOS_KEY
+from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 from rich.console import Console
 
 from emulators.base.control import CONTROL_HEADER

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emulators.cosmos.auth import DEVELOPMENT_KEY as COSMOS_KEY
+from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 
 from emulators.base.tls import authority_directory, certificate_file, local_authority
 from emulators.eventgrid.auth import DEVELOPMENT_KEY as EVENTGRID_KEY
@@ -186,7 +186,12 @@ def _services(stack: Stack) -> list[Service]:
 
     trust = {"SSL_CERT_FILE": str(certificate_file(authority_directory()))} if options.https else {}
     return [
-        Service("azurite", azurite.command(stack.storage, options.data / "azurite"), heard.hear),
+        Service(
+            "azurite",
+            azurite.command(stack.storage, options.data / "azurite"),
+            heard.hear,
+            is_chatter=azurite.is_chatter,
+        ),
         emulator("cosmos", ports.cosmos),
         emulator(
             "eventgrid",

@@ -34,13 +34,17 @@ class ServiceFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One process: its command line, what it adds to the environment, and the output line that says it is ready."""
+    """One process: its command line, what it adds to the environment, the output line that says it is ready.
+
+    Lines that are `chatter` tell a reader nothing and are left out of the stream.
+    """
 
     name: str
     command: list[str]
     is_ready: Callable[[str], bool]
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path | None = None
+    is_chatter: Callable[[str], bool] = lambda line: False  # noqa: E731
 
 
 @dataclass(slots=True)
@@ -124,7 +128,7 @@ class Supervisor:
         async for line in _lines(process.stdout):
             if not ready.is_set() and service.is_ready(line):
                 ready.set()
-            elif not line.startswith("ready http"):
+            elif not service.is_chatter(line):
                 last_words.append(line)
                 self.say(service.name, line)
 

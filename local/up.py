@@ -7,9 +7,8 @@ import signal
 import sys
 import time
 
-from emulators.cosmos.auth import DEVELOPMENT_KEY as COSMOS_KEY
+from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 from rich.console import Console
-from rich.table import Table
 
 from emulators.base.tls import authority_directory, certificate_file, trust_line
 from emulators.eventgrid.auth import DEVELOPMENT_KEY as EVENTGRID_KEY
@@ -74,9 +73,6 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 def _tell(stack: Stack, seconds: float) -> None:
     console = Console(soft_wrap=True, highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("service", "address", "key"):
-        table.add_column(column, overflow="fold", no_wrap=column != "key")
     rows = {
         "azurite": (stack.storage.blob_url, azurite.ACCOUNT_KEY),
         "cosmos": (stack.url("cosmos"), COSMOS_KEY),
@@ -86,11 +82,12 @@ def _tell(stack: Stack, seconds: float) -> None:
             stack.function_key or "none needed (as with func start; see --enable-auth)",
         ),
     }
+    # No table library here: a key has to stay on one line, whatever the terminal's width, to be copied.
+    width = max(len(address) for address, _ in rows.values())
+    console.print(f"\n[bold]{'service':<10} {'address':<{width}}  key[/bold]")
     for service, (address, key) in rows.items():
         if service not in stack.options.without:
-            table.add_row(service, address, key)
-    console.print()
-    console.print(table)
+            console.print(f"{service:<10} {address:<{width}}  {key}")
     if stack.options.https:
         console.print(f"\nTrust this machine's authority: {trust_line(authority_directory())}")
     if "functions" in stack.options.without:

@@ -65,6 +65,11 @@ def command(address: StorageAddress, data: Path) -> list[str]:
     ]
 
 
+def is_chatter(line: str) -> bool:
+    """Whether a line of Azurite's output only says that it starts or stops, as it does three times over."""
+    return line.startswith("Azurite ") and line.rstrip(".").rpartition(" service ")[1] != ""
+
+
 class Announcement:
     """Collects Azurite's start-up lines; `ready` once all three services listen."""
 
