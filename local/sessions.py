@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
-from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 from rich.console import Console
 
 from emulators.base.control import CONTROL_HEADER
 from emulators.base.tls import authority_directory, certificate_file
+from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 from local.client import OrderService
 from local.demo import demo
 from local.environment import ROOT

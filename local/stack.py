@@ -18,9 +18,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
-
 from emulators.base.tls import authority_directory, certificate_file, local_authority
+from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 from emulators.eventgrid.auth import DEVELOPMENT_KEY as EVENTGRID_KEY
 from local import azurite
 from local.azurite import StorageAddress

@@ -44,7 +44,7 @@ class Service:
     is_ready: Callable[[str], bool]
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path | None = None
-    is_chatter: Callable[[str], bool] = lambda line: False  # noqa: E731
+    is_chatter: Callable[[str], bool] = lambda line: False
 
 
 @dataclass(slots=True)

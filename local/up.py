@@ -7,10 +7,10 @@ import signal
 import sys
 import time
 
-from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 from rich.console import Console
 
 from emulators.base.tls import authority_directory, certificate_file, trust_line
+from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 from emulators.eventgrid.auth import DEVELOPMENT_KEY as EVENTGRID_KEY
 from local import azurite
 from local.stack import SERVICES, Options, Ports, Stack, is_free, running_stack
