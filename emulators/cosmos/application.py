@@ -18,7 +18,7 @@ from emulators.cosmos import errors, limits
 from emulators.cosmos.account import WELL_KNOWN_KEY, Account, Consistency, decode_key
 from emulators.cosmos.auth import authorize
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.routes import route
+from emulators.cosmos.routes import action_of, route
 from emulators.cosmos.store.files import Store
 from emulators.cosmos.wire import Call, Target, parse_target, refusal
 
@@ -72,8 +72,9 @@ class Emulator:
         return response
 
     async def _answer(self, request: Request, target: Target, activity_id: str) -> Response:
-        authorize(self._account, request, target)
-        name, operation = route(request, target)
+        action = action_of(request, target)
+        authorize(self._account, request, target, action)
+        name, operation = route(request, target, action)
         call = Call(self._account, request, target, activity_id)
         act = self._faults.strike(operation=name, method=request.method, path=request.path, **_facts(target))
         if act is None:

@@ -1,6 +1,6 @@
-"""Who may do what: master keys over the signed payload. Raises Refused with the service's own errors.
+"""Who may do what: the master key's signature, resource tokens, identity tokens.
 
-Signatures are compared in constant time; keys and signatures never reach a log.
+Raises Refused with the service's own errors. Signatures are compared in constant time; keys and signatures never reach a log.
 """
 
 from __future__ import annotations
@@ -10,32 +10,104 @@ import hmac
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote
 
+import orjson
+
 from emulators.base.serving import Request
 from emulators.cosmos import errors, limits
 from emulators.cosmos.account import Account
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.partitioning import PartitionKeyError, parse_header
+from emulators.cosmos.tokens import CATALOGUED, Grant, redeem, resolve, resolve_link
 from emulators.cosmos.wire import Target
 
+READS = ("read", "list", "query", "plan", "changes")
+"""Actions that a Read grant permits, and an identity on descriptions."""
 _SIGNED_TYPES = {"operations": "colls"}
 """Resource types that clients sign under another name (azure-cosmos _base.py: partitionkey is signed as colls)."""
 
 
-def authorize(account: Account, request: Request, target: Target) -> None:
-    """Return when the request may proceed. Raises Refused."""
+def authorize(account: Account, request: Request, target: Target, action: str) -> None:
+    """Return when the request, which asks for `action`, may proceed. Raises Refused."""
     header = request.headers.get("authorization")
     if not header:
         raise Refused(errors.MISSING_AUTHORIZATION)
     kind, signature = _parse(header)
-    if kind != "master":
-        raise Refused(errors.NOT_BUILT, f"Authorization of type '{kind}' is not implemented in this emulator.")
+    match kind:
+        case "master":
+            _check_master(account, request, target, signature)
+        case "resource":
+            _check_grant(account, request, target, action, redeem(account.key, signature))
+        case "aad":
+            _check_identity(account, target, action, signature)
+        case _:
+            raise Refused(errors.UNAUTHORIZED, f"Authorization of type '{kind[:40]}' is unknown.")
+
+
+def _check_master(account: Account, request: Request, target: Target, signature: str) -> None:
     payload = signed_payload(request, target)
-    expected = base64.b64encode(hmac.digest(account.key, payload.encode(), "sha256"))
+    expected = base64.b64encode(hmac.digest(account.key, payload.encode("utf-8", "replace"), "sha256"))
     if not hmac.compare_digest(expected, signature.encode("utf-8", "replace")):
         shown = payload.replace("\n", "\\n")
         raise Refused(
             errors.UNAUTHORIZED, f"{errors.UNAUTHORIZED.text} Server used the following payload to sign: '{shown}'"
         )
     _check_date(account, request)
+
+
+def _check_grant(account: Account, request: Request, target: Target, action: str, grant: Grant | None) -> None:
+    """A resource token serves its resource and what is below it; any token reads the account document."""
+    if grant is None:
+        raise Refused(errors.UNAUTHORIZED)
+    if account.clock.now() >= grant.expires:
+        raise Refused(errors.TOKEN_EXPIRED)
+    if not target.types:
+        return
+    catalog = account.store.catalog
+    scope = resolve_link(catalog, grant.link)
+    asked = resolve(catalog, target.types, target.names)
+    if scope is None or asked is None or asked[: len(scope)] != scope:
+        raise Refused(errors.FORBIDDEN)
+    itself = len(asked) == len(scope) and not target.is_feed
+    writes_description = itself and target.kind in CATALOGUED and action in ("replace", "delete")
+    if writes_description or (grant.mode == "Read" and action not in READS):
+        raise Refused(errors.FORBIDDEN)
+    if grant.partition_key is not None and target.kind == "docs":
+        header = request.headers.get("x-ms-documentdb-partitionkey", "")
+        try:
+            same = parse_header(header) == parse_header(orjson.dumps(grant.partition_key).decode())
+        except PartitionKeyError:
+            same = False
+        if not same:
+            raise Refused(errors.FORBIDDEN)
+
+
+def _check_identity(account: Account, target: Target, action: str, token: str) -> None:
+    """Entra tokens cannot be verified offline; like Microsoft's emulator we take one whose third part is the key."""
+    parts = token.split(".")
+    claims = _decode(parts[1]) if len(parts) == 3 else None
+    key = _base64url(parts[2]) if len(parts) == 3 else b""
+    if not isinstance(claims, dict) or not hmac.compare_digest(key, base64.b64encode(account.key)):
+        raise Refused(errors.UNAUTHORIZED)
+    expires = claims.get("exp")
+    real_now = account.clock.now() - account.clock.offset_seconds
+    if not isinstance(expires, int | float) or expires <= real_now:
+        raise Refused(errors.TOKEN_EXPIRED)
+    if action not in READS and target.kind in (*CATALOGUED, "offers") and action != "execute":
+        raise Refused(errors.AAD_METADATA_WRITE)
+
+
+def _decode(part: str) -> object:
+    try:
+        return orjson.loads(_base64url(part))
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _base64url(part: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except ValueError:
+        return b""
 
 
 def signed_payload(request: Request, target: Target) -> str:

@@ -72,3 +72,11 @@ EXPIRED_SWEEP_SECONDS = 60.0
 """Expired items are hidden at once and removed at most this often: our choice."""
 EXPIRED_SWEEP_ITEMS_MAX = 1000
 """Expired items one sweep removes: our choice, so that no request pays for all of them."""
+
+TOKEN_SECONDS_DEFAULT = 3600
+"""Life of a resource token when the client does not say (documented with resource tokens)."""
+TOKEN_SECONDS_MIN = 600
+"""Our reading of the range that the service accepts: ten minutes to a day."""
+TOKEN_SECONDS_MAX = 86_400
+SCRIPT_BYTES_MAX = 256 * 1024
+"""Length of a stored procedure's, trigger's or function's text: our choice, the service documents none."""

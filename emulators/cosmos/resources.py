@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 
@@ -43,7 +44,14 @@ def check_name(body: Mapping[str, object]) -> str:
     return name
 
 
-async def page_of(call: Call, kind: str, owner: Resource | None) -> Response:
+def as_stored(_: Call, resource: Resource) -> dict[str, Any]:
+    """A resource's body without additions."""
+    return dict(resource.body)
+
+
+async def page_of(
+    call: Call, kind: str, owner: Resource | None, *, show: Callable[[Call, Resource], dict[str, Any]] = as_stored
+) -> Response:
     """A page of the resources of `kind` under `owner`, in the order they were made."""
     size = min(call.page_size(limits.FEED_ITEMS_DEFAULT), limits.PAGE_ITEMS_MAX)
     after = _position(call.header("x-ms-continuation"))
@@ -54,12 +62,18 @@ async def page_of(call: Call, kind: str, owner: Resource | None) -> Response:
     headers = {"x-ms-item-count": str(len(shown))}
     if len(found) > size:
         headers["x-ms-continuation"] = str(shown[-1].number)
-    return answer(call, 200, envelope(kind, parent, shown), charge=charges.METADATA, headers=headers)
+    return answer(
+        call,
+        200,
+        envelope(kind, parent, [show(call, each) for each in shown]),
+        charge=charges.METADATA,
+        headers=headers,
+    )
 
 
-def envelope(kind: str, rid: str, resources: list[Resource]) -> bytes:
+def envelope(kind: str, rid: str, bodies: list[dict[str, Any]]) -> bytes:
     """A feed's body."""
-    return orjson.dumps({"_rid": rid, FEED_KEYS[kind]: [each.body for each in resources], "_count": len(resources)})
+    return orjson.dumps({"_rid": rid, FEED_KEYS[kind]: bodies, "_count": len(bodies)})
 
 
 def _position(continuation: str) -> int:

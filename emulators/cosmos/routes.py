@@ -6,8 +6,25 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from emulators.base.serving import Request, Response
 from emulators.cosmos import errors
+from emulators.cosmos.crud import Crud
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.operations import account, batch, containers, databases, feed, items, offers, patch, ranges
+from emulators.cosmos.operations import (
+    account,
+    batch,
+    changes,
+    conflicts,
+    containers,
+    databases,
+    deletion,
+    feed,
+    items,
+    offers,
+    patch,
+    ranges,
+    scripts,
+)
+from emulators.cosmos.operations.permissions import permissions
+from emulators.cosmos.operations.users import users
 from emulators.cosmos.wire import Call, Target
 
 try:
@@ -18,6 +35,15 @@ else:
     QUERIES = {"query": query.execute, "plan": query.plan}
 
 Operation = Callable[[Call], Awaitable[Response]]
+
+
+def _feed(crud: Crud) -> Mapping[str, Operation]:
+    return {"create": crud.create, "upsert": crud.upsert, "list": crud.list_all}
+
+
+def _resource(crud: Crud) -> Mapping[str, Operation]:
+    return {"read": crud.read, "replace": crud.replace, "delete": crud.delete}
+
 
 ROUTES: Mapping[str, Mapping[str, Operation]] = {
     "": {"read": account.read},
@@ -31,6 +57,7 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
         "upsert": items.upsert,
         "batch": batch.execute,
         "list": feed.read,
+        "changes": changes.read,
         **QUERIES,
     },
     "dbs/*/colls/*/docs/*": {
@@ -39,6 +66,19 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
         "patch": patch.update,
         "delete": items.delete,
     },
+    "dbs/*/colls/*/operations/*": {"execute": deletion.delete_partition},
+    "dbs/*/colls/*/conflicts": {"list": conflicts.list_all},
+    "dbs/*/colls/*/conflicts/*": {"read": conflicts.read, "delete": conflicts.read},
+    "dbs/*/colls/*/sprocs": _feed(scripts.procedures),
+    "dbs/*/colls/*/sprocs/*": {**_resource(scripts.procedures), "execute": scripts.execute},
+    "dbs/*/colls/*/triggers": _feed(scripts.triggers),
+    "dbs/*/colls/*/triggers/*": _resource(scripts.triggers),
+    "dbs/*/colls/*/udfs": _feed(scripts.functions),
+    "dbs/*/colls/*/udfs/*": _resource(scripts.functions),
+    "dbs/*/users": _feed(users),
+    "dbs/*/users/*": _resource(users),
+    "dbs/*/users/*/permissions": _feed(permissions),
+    "dbs/*/users/*/permissions/*": _resource(permissions),
     "offers": {"list": offers.list_all},
     "offers/*": {"read": offers.read, "replace": offers.replace},
 }
@@ -46,7 +86,7 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
 NOT_BUILT = (
     "attachments", "media", "schemas", "snapshots", "clientencryptionkeys", "encryptionscopes", "interopusers",
     "systemdocuments", "roledefinitions", "roleassignments", "authpolicyelements", "topology", "addresses",
-    "partitions", "users", "permissions", "sprocs", "triggers", "udfs", "conflicts", "operations",
+    "partitions",
 )  # fmt: skip
 """Resource types of the service that this emulator answers with 501."""
 
@@ -55,9 +95,8 @@ _VERBS = {"GET": ("list", "read"), "POST": ("create", "execute"), "PUT": ("", "r
 """What a verb asks of a feed, and of a resource."""
 
 
-def route(request: Request, target: Target) -> tuple[str, Operation]:
+def route(request: Request, target: Target, action: str) -> tuple[str, Operation]:
     """(its name, the operation) for a request. Raises Refused: 404 unknown path, 405 wrong verb, 501 not built."""
-    action = action_of(request, target)
     known = ROUTES.get(target.shape)
     if known is not None and action in known:
         return f"{target.kind or 'account'}.{action}", known[action]

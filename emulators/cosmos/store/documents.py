@@ -154,6 +154,14 @@ def find(connection: apsw.Connection, container: Container, at: Address, now: in
     return Stored(*row) if row else None
 
 
+def delete_all(connection: apsw.Connection, scope: Scope, writer: Writer) -> None:
+    """Delete every document in `scope`, which lies in the writer's range."""
+    for epk, pk, document_id, *stored in select(
+        connection, scope, f"epk, pk, id, position, lsn, ts, body->>'$._etag', {BODY}"
+    ).fetchall():
+        writer.delete(Address(scope.range, epk, pk, document_id), Stored(*stored))
+
+
 def lsn_of(connection: apsw.Connection, range_: Range) -> int:
     """The LSN of the last write in a range."""
     return int(connection.execute("SELECT lsn FROM range WHERE place=?", (range_.place,)).get)
@@ -206,7 +214,7 @@ class Writer:
         try:
             self._insert(position, at, document, body)
         except apsw.ConstraintError:
-            if not self._remove_expired(at):
+            if not self.delete_expired(at):
                 raise Taken from None
             self._insert(position, at, document, body)
         self._reserve(at, position, document)
@@ -237,9 +245,15 @@ class Writer:
         self._connection.execute("DELETE FROM document WHERE position=?", (old.position,))
         self._remember(at, "delete", None, old, expired=expired)
 
-    def touch(self) -> None:
-        """Advance the LSN as a write does that changes no document of its own."""
-        self._stamp()
+    def delete_expired(self, at: Address) -> bool:
+        """Remove the item at an address if its time to live is over; False when there is none that has expired."""
+        if self._container.default_ttl is None or self.find(at):
+            return False
+        where = "place=? AND epk=? AND id=? AND pk=?"
+        for row in fetch(self._connection, f"{_STORED} WHERE {where}", (at.range.place, at.epk, at.id, at.pk)):
+            self.delete(at, Stored(*row), expired=True)
+            return True
+        return False
 
     def _stamp(self) -> str:
         """The next write's ETag; the transaction's first takes its LSN."""
@@ -274,16 +288,6 @@ class Writer:
             "INSERT INTO document (position, place, epk, pk, id, lsn, ts, ttl, body) VALUES (?,?,?,?,?,?,?,?,jsonb(?))",
             (position, at.range.place, at.epk, at.pk, at.id, self.lsn, self._now, _ttl(document), body.decode()),
         )
-
-    def _remove_expired(self, at: Address) -> bool:
-        """Make room where an expired item still lies; False when there is none."""
-        if self._container.default_ttl is None or self.find(at):
-            return False
-        where = "place=? AND epk=? AND id=? AND pk=?"
-        for row in fetch(self._connection, f"{_STORED} WHERE {where}", (at.range.place, at.epk, at.id, at.pk)):
-            self.delete(at, Stored(*row), expired=True)
-            return True
-        return False
 
     def _reserve(self, at: Address, position: int, document: dict[str, Any]) -> None:
         for number, paths in enumerate(self._container.unique_keys):

@@ -1,0 +1,54 @@
+"""Stored procedures, triggers and user-defined functions: their texts. Running them is not built yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emulators.base.serving import Response
+from emulators.cosmos import errors, limits
+from emulators.cosmos.crud import Crud
+from emulators.cosmos.errors import Refused
+from emulators.cosmos.store.catalog import Resource
+from emulators.cosmos.wire import Call
+
+TRIGGER_TYPES = ("Pre", "Post")
+TRIGGER_OPERATIONS = ("All", "Create", "Update", "Delete", "Replace")
+
+
+async def execute(call: Call) -> Response:
+    """POST sprocs/R."""
+    call.resource()
+    raise Refused(errors.NOT_BUILT, "Executing stored procedures is not implemented in this emulator yet.")
+
+
+def _check_script(_: Call, owner: Resource, sent: dict[str, Any], old: Resource | None) -> dict[str, Any]:
+    text = sent.get("body")
+    if not isinstance(text, str):
+        raise Refused(errors.BAD_REQUEST, errors.wrapped("The body of a script must be a string."))
+    if len(text.encode()) > limits.SCRIPT_BYTES_MAX:
+        raise Refused(errors.TOO_LARGE)
+    return {"id": sent["id"], "body": text}
+
+
+def _check_trigger(call: Call, owner: Resource, sent: dict[str, Any], old: Resource | None) -> dict[str, Any]:
+    kind = _named(sent.get("triggerType"), TRIGGER_TYPES)
+    operation = _named(sent.get("triggerOperation"), TRIGGER_OPERATIONS)
+    if kind is None or operation is None:
+        raise Refused(
+            errors.BAD_REQUEST,
+            errors.wrapped(
+                f"A trigger has a triggerType ({', '.join(TRIGGER_TYPES)}) and a triggerOperation "
+                f"({', '.join(TRIGGER_OPERATIONS)})."
+            ),
+        )
+    return {**_check_script(call, owner, sent, old), "triggerType": kind, "triggerOperation": operation}
+
+
+def _named(value: object, names: tuple[str, ...]) -> str | None:
+    """The name that `value` spells, in any case."""
+    return next((name for name in names if isinstance(value, str) and value.lower() == name.lower()), None)
+
+
+procedures = Crud("sprocs", _check_script)
+triggers = Crud("triggers", _check_trigger)
+functions = Crud("udfs", _check_script)
