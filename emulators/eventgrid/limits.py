@@ -1,0 +1,94 @@
+"""Every number of the Event Grid emulator: its unit and where it is known from.
+
+"docs" names a page of Microsoft's articles/event-grid. Nothing here computes anything.
+"""
+
+from __future__ import annotations
+
+# Publishing
+REQUEST_BYTES_MAX = 1_536_000
+"""Larger requests are 413. Seen on Azure (parity suite of pm7y/AzureEventGridSimulator); the docs say 1 MB."""
+EVENT_BYTES_MAX = 1_049_600
+"""One event larger than this is 413. Seen on Azure, same source."""
+EVENTS_PER_REQUEST_MAX = 5_000
+"""docs quotas-limits: events in one publish request."""
+JSON_DEPTH_MAX = 64
+"""How deep an event may nest before a filter key or mapping path stops looking. Our choice."""
+
+# Names and counts of resources
+TOPIC_NAME_CHARACTERS = (3, 50)
+"""docs troubleshoot-errors."""
+SUBSCRIPTION_NAME_CHARACTERS = (3, 64)
+"""docs troubleshoot-errors."""
+TOPICS_MAX = 100
+"""docs quotas-limits: custom topics per Azure subscription and region."""
+SUBSCRIPTIONS_PER_TOPIC_MAX = 500
+"""docs quotas-limits."""
+
+# Filters (docs event-filtering)
+ADVANCED_FILTERS_MAX = 25
+FILTER_VALUES_MAX = 25
+"""Values of all advanced filters of one subscription together."""
+FILTER_VALUE_CHARACTERS_MAX = 512
+
+# Delivery (docs delivery-and-retry)
+ANSWER_TIMEOUT_SECONDS = 30.0
+"""How long a subscriber may take to answer."""
+RETRY_SCHEDULE_SECONDS = (10, 30, 60, 300, 600, 1800, 3600, 3 * 3600, 6 * 3600)
+"""Waits after the first, second, … failed attempt."""
+RETRY_LAST_SECONDS = 12 * 3600
+"""The wait after all later failures."""
+RETRY_JITTER = 0.1
+"""The docs say "a small randomization"; up to a tenth more is our choice."""
+DELIVERY_ATTEMPTS_MAX = 30
+EVENT_TIME_TO_LIVE_MINUTES_MAX = 1440
+BATCH_EVENTS_MAX = 5_000
+BATCH_KILOBYTES_MAX = 1_024
+BATCH_KILOBYTES_DEFAULT = 64
+FAILURES_BEFORE_PROBATION = 10
+"""About the first ten events that fail put the endpoint aside."""
+PROBATION_SECONDS = {
+    "Busy": 10,
+    "TimedOut": 10,
+    "SocketError": 30,
+    "NotFound": 300,
+    "ResolutionError": 300,
+    "Disabled": 300,
+    "Full": 300,
+    "Unauthorized": 300,
+    "Forbidden": 300,
+    "InvalidAzureFunctionDestination": 600,
+}
+"""How long an endpoint is put aside, by its last failure."""
+PROBATION_OTHER_SECONDS = 10
+"""For outcomes that the docs' table leaves out. Our choice: as for the mildest."""
+CONCURRENT_DELIVERIES_MAX = 16
+"""Requests under way to one subscription's endpoint. Our choice; the service does not say."""
+QUEUE_PAGE = 256
+"""Due deliveries that one subscription's lane holds in memory. Our choice: the rest waits on disk."""
+ANSWER_EXCERPT_BYTES_MAX = 1_024
+"""How much of a subscriber's answer an attempt's record keeps. Our choice."""
+ANSWER_BYTES_MAX = 64 * 1024
+"""How much of a subscriber's answer is read at all. Our choice."""
+
+# Dead letters (docs delivery-and-retry, manage-event-delivery)
+DEAD_LETTER_DELAY_SECONDS = 5 * 60
+"""From the last attempt to the blob."""
+DEAD_LETTER_GIVE_UP_SECONDS = 4 * 3600
+"""A container that stays unavailable for so long loses the event."""
+DEAD_LETTER_RETRY_SECONDS = 10
+"""Between two tries to write a dead letter. Our choice."""
+BLOB_SETTLED_SECONDS = 6.0
+"""Azurite saves its index every 5 s; a blob that is still there after this has outlived that. Real seconds."""
+DEAD_LETTER_WRITES_MAX = 8
+"""Blobs being written at once. Our choice."""
+
+# Handshakes (docs webhook-event-delivery)
+VALIDATION_URL_SECONDS = 5 * 60
+"""How long a validation URL may be used."""
+HANDSHAKE_RETRY_SECONDS = 1.0
+"""Between two handshakes with --retry-handshakes, in real seconds. Our choice."""
+
+# The record of what happened (portal)
+FINISHED_EVENTS_KEPT = 1_000
+"""Delivered, dead-lettered and dropped events that are still told about. Our choice."""

@@ -1,0 +1,365 @@
+"""The only SQL of the Event Grid emulator: resources, waiting events, their deliveries, dead letters.
+
+An event's JSON is kept once however many subscriptions wait for it, and goes with the last of them. Nothing here
+decides anything: when, where and whether is `delivery.py`'s and `worker.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+import orjson
+
+from emulators.base.sqlite import Database
+from emulators.eventgrid.conversion import Stored
+from emulators.eventgrid.schemas import Event, Schema
+
+FORMAT_VERSION = 1
+DELETE_CHUNK = 5_000
+"""Deliveries deleted in one transaction when a subscription goes, so that others are served between. Our choice."""
+
+SCHEMA = """
+CREATE TABLE resources (
+  number INTEGER PRIMARY KEY,           -- also the name of an event subscription's queue; never used twice
+  id TEXT NOT NULL UNIQUE,              -- the ARM id in lower case
+  kind TEXT NOT NULL,
+  document BLOB NOT NULL
+);
+CREATE TABLE numbers (last INTEGER NOT NULL);
+INSERT INTO numbers VALUES (0);
+CREATE TABLE events (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL,
+  schema TEXT NOT NULL,
+  topic TEXT NOT NULL,
+  published REAL NOT NULL,
+  size INTEGER NOT NULL,
+  body BLOB NOT NULL
+);
+CREATE TABLE deliveries (
+  number INTEGER PRIMARY KEY,
+  queue INTEGER NOT NULL,
+  event INTEGER NOT NULL,
+  due REAL NOT NULL,
+  expires REAL NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX deliveries_by_due ON deliveries (queue, due);
+CREATE INDEX deliveries_by_event ON deliveries (event);
+CREATE TABLE attempts (
+  delivery INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  at REAL NOT NULL,
+  status INTEGER,
+  outcome TEXT NOT NULL,
+  excerpt TEXT NOT NULL,
+  PRIMARY KEY (delivery, number)
+) WITHOUT ROWID;
+CREATE TABLE dead_letters (
+  number INTEGER PRIMARY KEY,
+  subscription TEXT NOT NULL,
+  container TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  event_id TEXT NOT NULL,
+  due REAL NOT NULL,                    -- when to write the blob
+  gives_up REAL NOT NULL,
+  path TEXT,                            -- the blob's name once it was written
+  written REAL,                         -- in real seconds
+  content BLOB NOT NULL
+);
+CREATE INDEX dead_letters_by_due ON dead_letters (due) WHERE written IS NULL;
+CREATE INDEX dead_letters_by_written ON dead_letters (written) WHERE written IS NOT NULL;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One stored resource; `number` names the queue of an event subscription."""
+
+    number: int
+    id: str
+    kind: str
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A delivery that waits: which event, for how many attempts already, until when it lives."""
+
+    number: int
+    event: int
+    event_id: str
+    due: float
+    expires: float
+    attempts: int
+    published: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt as it is recorded."""
+
+    number: int
+    at: float
+    status: int | None
+    outcome: str
+    excerpt: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A dead letter on its way to its blob."""
+
+    number: int
+    subscription: str
+    container: str
+    reason: str
+    event_id: str
+    due: float
+    gives_up: float
+    path: str | None
+    written: float | None
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A queue that an accepted event goes to."""
+
+    queue: int
+    due: float
+    expires: float
+
+
+class Store:
+    """Everything that must outlive the process. `path=None` keeps it in memory."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._database = Database(path, schema=SCHEMA, format_version=FORMAT_VERSION)
+        self._read = self._database.connection.execute
+
+    def close(self) -> None:
+        """Commit and close."""
+        self._database.close()
+
+    async def clear(self) -> None:
+        """Forget everything."""
+
+        def work(connection: apsw.Connection) -> None:
+            for table in ("resources", "events", "deliveries", "attempts", "dead_letters"):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+
+        await self._database.write(work)
+
+    # Resources
+
+    def resources(self) -> list[Resource]:
+        """All resources."""
+        rows = self._read("SELECT number, id, kind, document FROM resources ORDER BY number")
+        return [Resource(number, key, kind, orjson.loads(text)) for number, key, kind, text in rows]
+
+    async def put_resource(self, key: str, kind: str, document: dict[str, Any]) -> int:
+        """Create or replace a resource; its number."""
+
+        def work(connection: apsw.Connection) -> int:
+            text = orjson.dumps(document)
+            row = connection.execute("SELECT number FROM resources WHERE id = ?", (key,)).fetchone()
+            if row is not None:
+                connection.execute("UPDATE resources SET document = ? WHERE id = ?", (text, key))
+                return int(row[0])
+            (number,) = connection.execute("UPDATE numbers SET last = last + 1 RETURNING last").fetchone()
+            connection.execute("INSERT INTO resources VALUES (?, ?, ?, ?)", (number, key, kind, text))
+            return int(number)
+
+        return await self._database.write(work)
+
+    async def delete_resource(self, key: str) -> None:
+        """Forget a resource; what waits in its queue goes by `empty_queue`."""
+        await self._database.write(lambda connection: connection.execute("DELETE FROM resources WHERE id = ?", (key,)))
+
+    # Queues
+
+    async def accept(self, topic: str, published: float, events: Sequence[tuple[Event, Sequence[Target]]]) -> None:
+        """Keep events and one delivery per target; durable on return."""
+
+        def work(connection: apsw.Connection) -> None:
+            for event, targets in events:
+                body = event.body
+                connection.execute(
+                    "INSERT INTO events (id, schema, topic, published, size, body) VALUES (?, ?, ?, ?, ?, ?)",
+                    (event.id, event.schema.value, topic, published, len(body), body),
+                )
+                number = connection.last_insert_rowid()
+                connection.executemany(
+                    "INSERT INTO deliveries (queue, event, due, expires) VALUES (?, ?, ?, ?)",
+                    [(target.queue, number, target.due, target.expires) for target in targets],
+                )
+
+        await self._database.write(work)
+
+    def due(self, queue: int, now: float, limit: int) -> list[Waiting]:
+        """The deliveries of `queue` that are due, longest due first."""
+        rows = self._read(
+            "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
+            "FROM deliveries d JOIN events e ON e.number = d.event "
+            "WHERE d.queue = ? AND d.due <= ? ORDER BY d.due, d.number LIMIT ?",
+            (queue, now, limit),
+        )
+        return [Waiting(*row) for row in rows]
+
+    def next_due(self, queue: int, after: float) -> float | None:
+        """The first moment later than `after` at which something of `queue` is due."""
+        row = self._read("SELECT min(due) FROM deliveries WHERE queue = ? AND due > ?", (queue, after)).fetchone()
+        return None if row is None else row[0]
+
+    def event(self, number: int) -> Stored:
+        """One waiting event."""
+        schema, topic, body = self._read(
+            "SELECT schema, topic, body FROM events WHERE number = ?", (number,)
+        ).fetchone() or ("", "", b"")
+        return Stored(Schema(schema), topic, body)
+
+    async def finish(self, waiting: Iterable[Waiting]) -> None:
+        """These deliveries are over; events that nobody else waits for go too."""
+        gone = list(waiting)
+        await self._database.write(lambda connection: _remove(connection, gone))
+
+    async def record(self, waiting: Waiting, attempt: Attempt, due: float) -> None:
+        """An attempt has failed; the next is due at `due`."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(
+                "UPDATE deliveries SET due = ?, attempts = ? WHERE number = ?",
+                (due, attempt.number, waiting.number),
+            )
+            connection.execute(
+                "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?)",
+                (waiting.number, attempt.number, attempt.at, attempt.status, attempt.outcome, attempt.excerpt),
+            )
+
+        await self._database.write(work)
+
+    async def postpone(self, number: int, due: float) -> None:
+        """Move a delivery's next attempt without counting one."""
+        await self._database.write(
+            lambda connection: connection.execute("UPDATE deliveries SET due = ? WHERE number = ?", (due, number))
+        )
+
+    def attempts(self, delivery: int) -> list[Attempt]:
+        """The recorded attempts of a waiting delivery."""
+        rows = self._read(
+            "SELECT number, at, status, outcome, excerpt FROM attempts WHERE delivery = ? ORDER BY number", (delivery,)
+        )
+        return [Attempt(*row) for row in rows]
+
+    def waiting(self, queue: int, *, after: int = 0, limit: int) -> list[Waiting]:
+        """Deliveries of `queue` in the order of their numbers, for who looks on."""
+        rows = self._read(
+            "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
+            "FROM deliveries d JOIN events e ON e.number = d.event "
+            "WHERE d.queue = ? AND d.number > ? ORDER BY d.number LIMIT ?",
+            (queue, after, limit),
+        )
+        return [Waiting(*row) for row in rows]
+
+    def backlog(self) -> dict[int, int]:
+        """Deliveries waiting, by queue."""
+        return dict(self._read("SELECT queue, count(*) FROM deliveries GROUP BY queue"))
+
+    async def empty_queue(self, queue: int) -> None:
+        """Drop whatever waits in `queue`, in chunks that let others be served."""
+        while gone := self.waiting(queue, limit=DELETE_CHUNK):
+            await self.finish(gone)
+
+    # Dead letters
+
+    async def bury(self, waiting: Waiting, letter: DeadLetter) -> None:
+        """A delivery ends as a dead letter (its number is given here)."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(
+                "INSERT INTO dead_letters (subscription, container, reason, event_id, due, gives_up, content) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    letter.subscription,
+                    letter.container,
+                    letter.reason,
+                    letter.event_id,
+                    letter.due,
+                    letter.gives_up,
+                    letter.content,
+                ),
+            )
+            _remove(connection, [waiting])
+
+        await self._database.write(work)
+
+    def letters_to_write(self, now: float, limit: int) -> list[DeadLetter]:
+        """Dead letters whose blob is due."""
+        return self._letters("written IS NULL AND due <= ? ORDER BY due LIMIT ?", (now, limit))
+
+    def letters_to_confirm(self, written_before: float, limit: int) -> list[DeadLetter]:
+        """Dead letters whose blob was written before that (real) moment."""
+        return self._letters(
+            "written IS NOT NULL AND written <= ? ORDER BY written LIMIT ?", (written_before, limit)
+        )
+
+    def letters(self, limit: int) -> list[DeadLetter]:
+        """Dead letters that are still ours, newest first."""
+        return self._letters("true ORDER BY number DESC LIMIT ?", (limit,))
+
+    def next_letter_due(self) -> float | None:
+        """When the next blob is to be written."""
+        row = self._read("SELECT min(due) FROM dead_letters WHERE written IS NULL").fetchone()
+        return None if row is None else row[0]
+
+    def first_letter_written(self) -> float | None:
+        """When (real) the oldest unconfirmed blob was written."""
+        row = self._read("SELECT min(written) FROM dead_letters WHERE written IS NOT NULL").fetchone()
+        return None if row is None else row[0]
+
+    async def letter_written(self, number: int, path: str, at: float) -> None:
+        """The blob is at `path` since the real moment `at`; not yet known to be on disk."""
+        await self._database.write(
+            lambda connection: connection.execute(
+                "UPDATE dead_letters SET path = ?, written = ? WHERE number = ?", (path, at, number)
+            )
+        )
+
+    async def letter_postponed(self, number: int, due: float) -> None:
+        """The blob is to be written (again) at `due`."""
+        await self._database.write(
+            lambda connection: connection.execute(
+                "UPDATE dead_letters SET due = ?, written = NULL WHERE number = ?", (due, number)
+            )
+        )
+
+    async def letter_over(self, number: int) -> None:
+        """The blob is safe, or has been given up."""
+        await self._database.write(
+            lambda connection: connection.execute("DELETE FROM dead_letters WHERE number = ?", (number,))
+        )
+
+    def _letters(self, condition: str, bindings: tuple[object, ...]) -> list[DeadLetter]:
+        rows = self._read(
+            "SELECT number, subscription, container, reason, event_id, due, gives_up, path, written, content "
+            f"FROM dead_letters WHERE {condition}",  # noqa: S608 - our own text
+            bindings,
+        )
+        return [DeadLetter(*row) for row in rows]
+
+
+def _remove(connection: apsw.Connection, gone: Sequence[Waiting]) -> None:
+    for each in gone:
+        connection.execute("DELETE FROM deliveries WHERE number = ?", (each.number,))
+        if each.attempts:
+            connection.execute("DELETE FROM attempts WHERE delivery = ?", (each.number,))
+        connection.execute(
+            "DELETE FROM events WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = ?1)",
+            (each.event,),
+        )
