@@ -1,0 +1,35 @@
+"""The published language of the order service: what the write side says and the read side understands.
+
+Pure: no Azure, no I/O, no clock. Names in here ARE the storage and wire format; an old event must decode for ever,
+so change nothing that has been published: add a version in `versions`.
+"""
+
+from order_events.envelopes import EVENT_TYPE, SUBJECT, decode, to_cloud_event, to_event_grid_event
+from order_events.event import (
+    ORDER_ID_PATTERN,
+    Moment,
+    OrderId,
+    OrderStatus,
+    OrderStatusUpdated,
+    format_moment,
+    is_order_id,
+)
+from order_events.versions import DATA_VERSION, UndecodableEvent, read_data
+
+__all__ = [
+    "DATA_VERSION",
+    "EVENT_TYPE",
+    "ORDER_ID_PATTERN",
+    "SUBJECT",
+    "Moment",
+    "OrderId",
+    "OrderStatus",
+    "OrderStatusUpdated",
+    "UndecodableEvent",
+    "decode",
+    "format_moment",
+    "is_order_id",
+    "read_data",
+    "to_cloud_event",
+    "to_event_grid_event",
+]

@@ -1,0 +1,88 @@
+"""From the outcome of a command to an HTTP answer: status, headers, order or problem."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import azure.functions as func
+
+from update_order_status.domain import NotAllowed, Stale
+from update_order_status.errors import (
+    KEY_REUSED,
+    STALE_VERSION,
+    THROTTLED,
+    TRANSITION_NOT_ALLOWED,
+    UNAVAILABLE,
+    Contended,
+    Refused,
+    StoreThrottled,
+    StoreUnavailable,
+)
+from update_order_status.handler import Accepted, KeyReused
+from update_order_status.limits import RETRY_AFTER_SECONDS
+from update_order_status.models import OrderBody
+
+
+def accepted(outcome: Accepted, request_url: str, *, delivered: bool) -> tuple[int, dict[str, str], dict[str, Any]]:
+    """Status, headers and body for a command that has taken effect."""
+    order = outcome.order
+    folder = urlsplit(request_url).path.rpartition("/")[0]
+    headers = {
+        "ETag": f'"{order.version}"',
+        "Location": f"{folder}/orders/{order.order_id}",
+        "X-Consistency-Token": f"{order.order_id}:{order.version}",
+        "Idempotency-Replayed": "true" if outcome.replayed else "false",
+    }
+    if outcome.event is not None:
+        headers["X-Event-Delivery"] = "sent" if delivered else "deferred"
+    return 201 if outcome.created else 200, headers, OrderBody.of(order).document()
+
+
+def refusal(outcome: NotAllowed | Stale | KeyReused) -> Refused:
+    """The problem that tells of a command that may not take effect."""
+    match outcome:
+        case NotAllowed(order, allowed):
+            return Refused(
+                TRANSITION_NOT_ALLOWED,
+                f"The order is {order.status}; from there it can become {', '.join(allowed) or 'nothing else'}.",
+                currentStatus=order.status.value,
+                version=order.version,
+                allowed=[status.value for status in allowed],
+            )
+        case Stale(None):
+            return Refused(STALE_VERSION, "The order does not exist yet, so it has no version.", version=None)
+        case Stale(order):
+            assert order is not None
+            return Refused(STALE_VERSION, f"The order is at version {order.version}.", version=order.version)
+        case KeyReused(asked_before):
+            return Refused(KEY_REUSED, f"With this key the order was to become {asked_before}.")
+
+
+@contextmanager
+def refusing_store_failures() -> Iterator[None]:
+    """Turn failures of the store, which a later sending may not meet, into problems."""
+    try:
+        yield
+    except StoreThrottled as failure:
+        raise Refused(THROTTLED, str(failure), retry_after_seconds=failure.retry_after_seconds) from failure
+    except (StoreUnavailable, Contended) as failure:
+        raise Refused(UNAVAILABLE, str(failure), retry_after_seconds=RETRY_AFTER_SECONDS) from failure
+
+
+def problem_response(refused: Refused, headers: Mapping[str, str]) -> func.HttpResponse:
+    """The answer to a request that is refused."""
+    if refused.retry_after_seconds is not None:
+        headers = {**headers, "Retry-After": str(max(1, math.ceil(refused.retry_after_seconds)))}
+    return response(refused.problem.status, refused.document(), headers, "application/problem+json")
+
+
+def response(
+    status: int, document: object, headers: Mapping[str, str], media_type: str = "application/json"
+) -> func.HttpResponse:
+    """An answer in JSON."""
+    return func.HttpResponse(json.dumps(document), status_code=status, headers=dict(headers), mimetype=media_type)

@@ -1,0 +1,92 @@
+"""Sends committed events to Event Grid and has them marked. Failing is ordinary here: whatever stays unmarked, the
+relay sends again, so consumers see every event at least once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from azure.eventgrid.aio import EventGridPublisherClient
+
+from order_events import OrderStatusUpdated
+from update_order_status.errors import StoreThrottled, StoreUnavailable
+from update_order_status.limits import EVENT_GRID_REQUEST_BYTES_MAX, MARKS_AT_ONCE
+from update_order_status.repository import OrderRepository
+
+log = logging.getLogger(__name__)
+
+Envelope = Callable[[OrderStatusUpdated], dict[str, Any]]
+
+
+class Publisher:
+    """Publishes events in the schema that `envelope` writes, within `budget_seconds` a time."""
+
+    def __init__(
+        self,
+        client: EventGridPublisherClient,
+        orders: OrderRepository,
+        envelope: Envelope,
+        budget_seconds: float,
+    ) -> None:
+        self._client = client
+        self._orders = orders
+        self._envelope = envelope
+        self._budget_seconds = budget_seconds
+
+    async def publish(self, events: Sequence[OrderStatusUpdated]) -> frozenset[str]:
+        """Send and mark `events`; the ids of those that Event Grid has accepted."""
+        accepted: list[OrderStatusUpdated] = []
+        for chunk, envelopes in self._chunks(events):
+            if not await self._send(envelopes):
+                break
+            accepted += chunk
+        await self._mark(accepted)
+        return frozenset(event.event_id for event in accepted)
+
+    async def _send(self, envelopes: list[dict[str, Any]]) -> bool:
+        try:
+            async with asyncio.timeout(self._budget_seconds):
+                await self._client.send(envelopes)
+        except (AzureError, TimeoutError) as failure:
+            log.warning("publishing deferred events=%d reason=%s", len(envelopes), _first_line(failure))
+            return False
+        return True
+
+    async def _mark(self, events: Sequence[OrderStatusUpdated]) -> None:
+        gate = asyncio.Semaphore(MARKS_AT_ONCE)
+
+        async def mark(event: OrderStatusUpdated) -> None:
+            async with gate:
+                try:
+                    await self._orders.mark_published(event)
+                except (StoreThrottled, StoreUnavailable) as failure:
+                    # It stays pending: the relay will publish it a second time, which the projection tolerates.
+                    log.warning("marking deferred event=%s reason=%s", event.event_id, _first_line(failure))
+
+        await asyncio.gather(*(mark(event) for event in events))
+
+    def _chunks(
+        self, events: Sequence[OrderStatusUpdated]
+    ) -> Iterator[tuple[list[OrderStatusUpdated], list[dict[str, Any]]]]:
+        chunk: list[OrderStatusUpdated] = []
+        envelopes: list[dict[str, Any]] = []
+        size = 0
+        for event in events:
+            envelope = self._envelope(event)
+            bytes_more = len(json.dumps(envelope)) + 2
+            if chunk and size + bytes_more > EVENT_GRID_REQUEST_BYTES_MAX:
+                yield chunk, envelopes
+                chunk, envelopes, size = [], [], 0
+            chunk.append(event)
+            envelopes.append(envelope)
+            size += bytes_more
+        if chunk:
+            yield chunk, envelopes
+
+
+def _first_line(failure: BaseException) -> str:
+    return (str(failure) or type(failure).__name__).partition("\n")[0]

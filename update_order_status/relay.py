@@ -1,0 +1,50 @@
+"""The safety net: publishes events that a request committed and could not publish, whatever the reason was.
+
+Level-triggered: each tick asks what is pending and forgets nothing between ticks, so it may be missed, doubled or
+run by several instances at once. Publishing twice is harmless, publishing never is not.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from update_order_status.handler import Clock
+from update_order_status.publisher import Publisher
+from update_order_status.repository import OrderRepository
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """What one tick found and sent."""
+
+    found: int
+    sent: int
+    oldest_age_seconds: float
+
+
+class Relay:
+    """Publishes what has been pending for longer than `grace_seconds`, oldest first, at most `events_max` a tick."""
+
+    def __init__(
+        self, orders: OrderRepository, publisher: Publisher, now: Clock, grace_seconds: float, events_max: int
+    ) -> None:
+        self._orders = orders
+        self._publisher = publisher
+        self._now = now
+        self._grace = timedelta(seconds=grace_seconds)
+        self._events_max = events_max
+
+    async def tick(self) -> Relayed:
+        """Publish and mark one portion of what is pending."""
+        now = self._now()
+        pending = await self._orders.list_pending(now - self._grace, self._events_max)
+        if not pending:
+            return Relayed(0, 0, 0.0)
+        age_seconds = (now - pending[0].occurred_at).total_seconds()
+        sent = await self._publisher.publish(pending)
+        log.warning("relay found=%d sent=%d oldest_pending_seconds=%.1f", len(pending), len(sent), age_seconds)
+        return Relayed(len(pending), len(sent), age_seconds)

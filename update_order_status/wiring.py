@@ -1,0 +1,163 @@
+"""Puts the write side together from settings. The only reader of the environment, and where time, ids and chance
+come in, so that a simulation can own all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from azure.core.credentials import AzureKeyCredential
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.cosmos.aio import CosmosClient
+from azure.eventgrid.aio import EventGridPublisherClient
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from order_events import to_cloud_event, to_event_grid_event
+from update_order_status import limits
+from update_order_status.errors import SettingsWrong, translated_store_errors
+from update_order_status.handler import CommandHandler
+from update_order_status.publisher import Envelope, Publisher
+from update_order_status.relay import Relay
+from update_order_status.repository import OrderRepository
+
+ENVELOPES: Mapping[str, Envelope] = {
+    "EventGridSchema": to_event_grid_event,
+    "CloudEventSchemaV1_0": to_cloud_event,
+}
+
+
+def new_id() -> str:
+    """A fresh identifier, for a command whose caller gave none."""
+    return str(uuid.uuid4())  # noqa: TID251 - the door by which ids come in
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - the door by which time comes in
+
+
+async def _pause_up_to(seconds: float) -> None:
+    await asyncio.sleep(random.uniform(0, seconds))  # noqa: S311 - rivals are to part, nothing is to be guessed
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the write side needs of the world besides its stores."""
+
+    now: Callable[[], datetime] = _now
+    pause_up_to: Callable[[float], Awaitable[None]] = _pause_up_to
+
+
+class Settings(BaseModel):
+    """The app settings that the write side reads."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    connection: str | None = Field(None, alias="CosmosDBConnection")
+    account_endpoint: str | None = Field(None, alias="CosmosDBConnection__accountEndpoint")
+    database: str = Field(alias="OrdersDatabase")
+    container: str = Field(alias="OrdersWriteContainer")
+    topic_endpoint: str = Field(alias="EventGridTopicEndpoint")
+    topic_key: str | None = Field(None, alias="EventGridTopicKey")
+    event_schema: Literal["EventGridSchema", "CloudEventSchemaV1_0"] = Field(
+        "EventGridSchema", alias="OrdersEventSchema"
+    )
+    commit_attempts_max: int = Field(limits.COMMIT_ATTEMPTS_MAX, alias="OrdersCommitAttempts", ge=1, le=20)
+    publish_budget_seconds: float = Field(
+        limits.PUBLISH_BUDGET_SECONDS, alias="OrdersPublishBudgetSeconds", gt=0, le=20
+    )
+    relay_grace_seconds: float = Field(limits.RELAY_GRACE_SECONDS, alias="OrdersRelayGraceSeconds", ge=0, le=3600)
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Settings:
+        """The settings in `environment`. Raises SettingsWrong naming each that is missing or wrong."""
+        try:
+            settings = cls.model_validate({name: text for name, text in environment.items() if text})
+        except ValidationError as failure:
+            faults = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in failure.errors(include_input=False))
+            raise SettingsWrong(f"App settings: {faults}.") from failure
+        if not settings.connection and not settings.account_endpoint:
+            raise SettingsWrong("App settings: set CosmosDBConnection, or CosmosDBConnection__accountEndpoint.")
+        return settings
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSide:
+    """The write side, connected."""
+
+    handler: CommandHandler
+    publisher: Publisher
+    relay: Relay
+    orders: OrderRepository
+    _closers: list[Callable[[], Awaitable[Any]]] = field(default_factory=list)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for close in reversed(self._closers):
+            await close()
+
+
+async def connect(settings: Settings, surroundings: Surroundings = Surroundings(), *, proxy: bool = False) -> WriteSide:
+    """A write side for `settings`. Raises StoreUnavailable when Cosmos DB does not answer."""
+    closers: list[Callable[[], Awaitable[Any]]] = []
+    credential: Any = None
+    if not settings.connection or not settings.topic_key:
+        from azure.identity.aio import DefaultAzureCredential
+
+        credential = DefaultAzureCredential()
+        closers.append(credential.close)
+    store = _cosmos_client(settings, credential, proxy=proxy)
+    closers.append(store.close)
+    topic = EventGridPublisherClient(
+        settings.topic_endpoint,
+        AzureKeyCredential(settings.topic_key) if settings.topic_key else credential,
+        transport=AioHttpTransport(use_env_settings=proxy),
+        retry_total=0,
+    )
+    closers.append(topic.close)
+    with translated_store_errors():
+        await store.__aenter__()
+    orders = OrderRepository(store.get_database_client(settings.database).get_container_client(settings.container))
+    publisher = Publisher(topic, orders, ENVELOPES[settings.event_schema], settings.publish_budget_seconds)
+    return WriteSide(
+        CommandHandler(orders, surroundings.now, surroundings.pause_up_to, settings.commit_attempts_max),
+        publisher,
+        Relay(orders, publisher, surroundings.now, settings.relay_grace_seconds, limits.RELAY_EVENTS_MAX),
+        orders,
+        closers,
+    )
+
+
+def _cosmos_client(settings: Settings, credential: Any, *, proxy: bool) -> CosmosClient:
+    options: dict[str, Any] = {
+        "transport": AioHttpTransport(use_env_settings=proxy),
+        "connection_timeout": limits.STORE_CONNECT_TIMEOUT_SECONDS,
+        "read_timeout": limits.STORE_READ_TIMEOUT_SECONDS,
+        "retry_throttle_total": limits.STORE_THROTTLE_RETRIES_MAX,
+        "retry_throttle_backoff_max": limits.STORE_THROTTLE_WAIT_SECONDS_MAX,
+        "retry_connect": limits.STORE_CONNECT_RETRIES_MAX,
+        "retry_read": limits.STORE_CONNECT_RETRIES_MAX,
+        "retry_backoff_factor": limits.STORE_CONNECT_RETRY_SECONDS,
+    }
+    if settings.connection:
+        return CosmosClient.from_connection_string(settings.connection, **options)
+    return CosmosClient(str(settings.account_endpoint), credential, **options)
+
+
+_write_side: WriteSide | None = None
+_connecting = asyncio.Lock()
+
+
+async def write_side() -> WriteSide:
+    """This process's write side, connected at its first use: a worker must load without its stores."""
+    global _write_side
+    async with _connecting:
+        if _write_side is None:
+            proxy = any(name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name in os.environ)
+            _write_side = await connect(Settings.read(os.environ), proxy=proxy)
+    return _write_side
