@@ -82,6 +82,13 @@ BATCH_PARTITION_KEY_MISMATCH = Kind(
 CROSS_PARTITION_NOT_SERVABLE = Kind(
     400, "BadRequest", "The provided cross partition query can not be directly served by the gateway.", 1004
 )
+CROSS_PARTITION_DISABLED = Kind(
+    400,
+    "BadRequest",
+    "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, "
+    "specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.",
+)
+BAD_CONTINUATION = Kind(400, "BadRequest", "The continuation token is not one of this query's.")
 CONTAINER_RID_MISMATCH = Kind(
     400, "BadRequest", "The container's resource id is not the one that the request intended.", 1024
 )

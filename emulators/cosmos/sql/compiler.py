@@ -1,0 +1,420 @@
+"""Syntax tree to program: names become slots, operators and functions become closures. Refuses unknown names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+
+from emulators.cosmos.sql import operators
+from emulators.cosmos.sql.aggregates import AGGREGATES
+from emulators.cosmos.sql.errors import QueryUnservable, refused
+from emulators.cosmos.sql.functions import FUNCTIONS, Context, Function
+from emulators.cosmos.sql.functions.patterns import like
+from emulators.cosmos.sql.nodes import (
+    ArrayLiteral,
+    Between,
+    Binary,
+    Call,
+    Conditional,
+    Constant,
+    Expression,
+    In,
+    Index,
+    Item,
+    Like,
+    Logical,
+    Name,
+    ObjectLiteral,
+    Parameter,
+    Property,
+    Query,
+    Source,
+    Subquery,
+    Unary,
+)
+from emulators.cosmos.sql.program import BoundAggregate, BoundSource, Evaluator, Frame, Program
+from emulators.cosmos.sql.values import UNDEFINED, Value, equal, order_key
+
+
+class Scope:
+    """Which name is in which slot. `container` may still be named by anything at all."""
+
+    def __init__(self, outer: Scope | None = None) -> None:
+        self._outer = outer
+        self._slots: dict[str, int] = {}
+
+    @property
+    def outermost(self) -> bool:
+        """Whether no scope surrounds this one."""
+        return self._outer is None
+
+    def bind(self, name: str, slot: int) -> bool:
+        """Give a name to a slot; False when the name is taken in this scope."""
+        if name in self._slots:
+            return False
+        self._slots[name] = slot
+        return True
+
+    def find(self, name: str) -> int | None:
+        """The slot of a name, the innermost first."""
+        slot = self._slots.get(name)
+        return self._outer.find(name) if slot is None and self._outer else slot
+
+    def names_anything(self) -> bool:
+        """Whether any name is bound here or outside."""
+        return bool(self._slots) or (self._outer is not None and self._outer.names_anything())
+
+    def only(self) -> list[int]:
+        """The slots bound in this scope."""
+        return list(self._slots.values())
+
+
+class Compiler:
+    """Compiles one query text, nested queries included."""
+
+    def __init__(self) -> None:
+        self._slot_numbers = count(1)
+        self._slots = 1
+        self.container_slot: int | None = None
+        """The slot of the documents, once FROM has named the container."""
+
+    def compile(self, query: Query) -> Program:
+        """The program of a whole query."""
+        program = self._query(query, Scope())
+        program.frame_size = self._slots
+        return program
+
+    def _slot(self) -> int:
+        self._slots += 1
+        return next(self._slot_numbers)
+
+    def _query(self, query: Query, scope: Scope) -> Program:
+        sources = tuple(self._source(source, scope) for source in query.sources)
+        aggregates: list[BoundAggregate] = []
+        grouped = ExpressionCompiler(self, scope, aggregates)
+        plain = ExpressionCompiler(self, scope)
+        return Program(
+            project=self._projection(query, scope, grouped),
+            sources=sources,
+            where=None if query.where is None else plain.compile(query.where),
+            group_keys=tuple(map(plain.compile, query.group_by)),
+            sort_keys=tuple((grouped.compile(key.expression), key.descends) for key in query.order_by),
+            aggregates=tuple(aggregates),
+            grouped=bool(query.group_by) or bool(aggregates),
+            distinct=query.select.distinct,
+            top=None if query.select.top is None else plain.compile(query.select.top),
+            offset=None if query.offset is None else plain.compile(query.offset),
+            limit=None if query.limit is None else plain.compile(query.limit),
+        )
+
+    def _source(self, source: Source, scope: Scope) -> BoundSource:
+        nested = origin = None
+        slot = -1
+        if isinstance(source.origin, Subquery):
+            nested = self.nested(source.origin.query, scope)
+        elif self._names_container(source.origin, scope):
+            slot, origin = self._container_source(source, scope)
+        else:
+            origin = ExpressionCompiler(self, scope).compile(source.origin)
+        slot = self._slot() if slot < 0 else slot
+        if source.name is not None and not scope.bind(source.name, slot):
+            raise refused("SC2011", *source.span, name=source.name)
+        return BoundSource(slot, origin, source.iterates, nested)
+
+    def _names_container(self, origin: Expression, scope: Scope) -> bool:
+        return self.container_slot is None and not scope.names_anything() and _root(origin) is not None
+
+    def _container_source(self, source: Source, scope: Scope) -> tuple[int, Evaluator | None]:
+        """The first name of the outermost FROM is the container, whatever it says."""
+        self.container_slot = container = self._slot()
+        if isinstance(source.origin, Name) and not source.iterates:
+            return container, None
+        inside = Scope()
+        inside.bind(_root(source.origin) or "", container)
+        return -1, ExpressionCompiler(self, inside).compile(source.origin)
+
+    def nested(self, query: Query, scope: Scope) -> Program:
+        """The program of a subquery, which sees the names around it."""
+        return self._query(query, Scope(scope))
+
+    def _projection(self, query: Query, scope: Scope, expressions: ExpressionCompiler) -> Evaluator:
+        select = query.select
+        if select.kind == "*":
+            (slot,) = scope.only()[-1:]
+            return lambda frame: frame[slot]
+        if select.kind == "VALUE":
+            return expressions.compile(select.items[0].expression)
+        members = [
+            (name, expressions.compile(item.expression))
+            for name, item in zip(item_names(select.items), select.items, strict=True)
+        ]
+        return _object(members)
+
+
+def item_names(items: tuple[Item, ...]) -> list[str]:
+    """What each entry of a select list is called: its alias, the last step of its path, else $1, $2, …"""
+    names, unnamed = [], 0
+    for item in items:
+        name = item.alias
+        if name is None and isinstance(item.expression, Name | Property):
+            name = item.expression.name
+        if name is None:
+            unnamed += 1
+            name = f"${unnamed}"
+        names.append(name)
+    return names
+
+
+def _root(node: Expression) -> str | None:
+    while isinstance(node, Property | Index):
+        node = node.base
+    return node.name if isinstance(node, Name) else None
+
+
+def _object(members: list[tuple[str, Evaluator]]) -> Evaluator:
+    def build(frame: Frame) -> Value:
+        made = {}
+        for name, evaluate in members:
+            value = evaluate(frame)
+            if value is not UNDEFINED:
+                made[name] = value
+        return made
+
+    return build
+
+
+class ExpressionCompiler:
+    """Compiles expressions in one scope. Without `aggregates` to collect into, aggregate calls are refused."""
+
+    def __init__(self, compiler: Compiler, scope: Scope, aggregates: list[BoundAggregate] | None = None) -> None:
+        self._compiler = compiler
+        self._scope = scope
+        self._aggregates = aggregates
+
+    def compile(self, node: Expression) -> Evaluator:
+        """The closure of an expression."""
+        method: Callable[[Expression], Evaluator] = getattr(self, f"_{type(node).__name__.lower()}")
+        return method(node)
+
+    def _constant(self, node: Constant) -> Evaluator:
+        value = node.value
+        return lambda frame: value
+
+    def _parameter(self, node: Parameter) -> Evaluator:
+        name = node.name
+
+        def look_up(frame: Frame) -> Value:
+            parameters = frame[0].parameters
+            if name not in parameters:
+                raise QueryUnservable(f"The query uses parameter '{name}' and the request does not give its value.")
+            return parameters[name]
+
+        return look_up
+
+    def _name(self, node: Name) -> Evaluator:
+        slot = self._scope.find(node.name)
+        if slot is None:
+            raise refused("SC2001", *node.span, name=node.name)
+        return lambda frame: frame[slot]
+
+    def _property(self, node: Property) -> Evaluator:
+        name, base = node.name, self.compile(node.base)
+
+        def member(frame: Frame) -> Value:
+            value = base(frame)
+            return value.get(name, UNDEFINED) if type(value) is dict else UNDEFINED
+
+        return member
+
+    def _index(self, node: Index) -> Evaluator:
+        base, index = self.compile(node.base), self.compile(node.index)
+        return lambda frame: element(base(frame), index(frame))
+
+    def _unary(self, node: Unary) -> Evaluator:
+        apply, operand = operators.UNARY[node.operator], self.compile(node.operand)
+        return lambda frame: apply(operand(frame))
+
+    def _binary(self, node: Binary) -> Evaluator:
+        apply = operators.BINARY[node.operator]
+        left, right = self.compile(node.left), self.compile(node.right)
+        return lambda frame: apply(left(frame), right(frame))
+
+    def _logical(self, node: Logical) -> Evaluator:
+        operands = tuple(map(self.compile, node.operands))
+        decisive = node.operator == "OR"
+
+        def chain(frame: Frame) -> Value:
+            outcome: Value = not decisive
+            for operand in operands:
+                value = operand(frame)
+                if value is decisive:
+                    return decisive
+                if type(value) is not bool:
+                    outcome = UNDEFINED
+            return outcome
+
+        return chain
+
+    def _conditional(self, node: Conditional) -> Evaluator:
+        condition, then, otherwise = map(self.compile, (node.condition, node.then, node.otherwise))
+        return lambda frame: then(frame) if condition(frame) is True else otherwise(frame)
+
+    def _in(self, node: In) -> Evaluator:
+        needle, negated = self.compile(node.needle), node.negated
+        if all(isinstance(item, Constant) for item in node.items):
+            keys = {order_key(item.value) for item in node.items if isinstance(item, Constant)}
+            keys.discard(order_key(UNDEFINED))
+
+            def among(frame: Frame) -> Value:
+                value = needle(frame)
+                return UNDEFINED if value is UNDEFINED else (order_key(value) in keys) is not negated
+
+            return among
+        items = tuple(map(self.compile, node.items))
+
+        def search(frame: Frame) -> Value:
+            value = needle(frame)
+            if value is UNDEFINED:
+                return UNDEFINED
+            found = any(equal(value, each) for item in items if (each := item(frame)) is not UNDEFINED)
+            return found is not negated
+
+        return search
+
+    def _between(self, node: Between) -> Evaluator:
+        operand, low, high = map(self.compile, (node.operand, node.low, node.high))
+
+        def test(frame: Frame) -> Value:
+            value = operand(frame)
+            return operators.both(
+                operators.greater_or_equal(value, low(frame)), operators.less_or_equal(value, high(frame))
+            )
+
+        return (lambda frame: operators.negation(test(frame))) if node.negated else test
+
+    def _like(self, node: Like) -> Evaluator:
+        operand, pattern = self.compile(node.operand), self.compile(node.pattern)
+        escape, negated = node.escape, node.negated
+
+        def test(frame: Frame) -> Value:
+            text, wanted = operand(frame), pattern(frame)
+            if type(text) is not str or type(wanted) is not str:
+                return UNDEFINED
+            return like(wanted, escape)(text) is not negated
+
+        return test
+
+    def _call(self, node: Call) -> Evaluator:
+        arguments = node.arguments
+        if node.udf:
+            evaluators = tuple(map(self.compile, arguments))
+            name = node.name
+            return lambda frame: frame[0].user_function(name, [each(frame) for each in evaluators])
+        if node.function in AGGREGATES:
+            return self._aggregate(node)
+        if node.function == "IIF":
+            condition, then, otherwise = map(self.compile, arguments)
+            return lambda frame: then(frame) if condition(frame) is True else otherwise(frame)
+        return call(FUNCTIONS[node.function], tuple(map(self.compile, arguments)))
+
+    def _aggregate(self, node: Call) -> Evaluator:
+        if self._aggregates is None:
+            raise refused("SC2104", *node.span, clause="WHERE or GROUP BY")
+        plain = ExpressionCompiler(self._compiler, self._scope)
+        slot = self._compiler._slot()  # noqa: SLF001 - the two halves of one compiler
+        self._aggregates.append(BoundAggregate(slot, AGGREGATES[node.function], plain.compile(node.arguments[0])))
+        return lambda frame: frame[slot]
+
+    def _arrayliteral(self, node: ArrayLiteral) -> Evaluator:
+        items = tuple(map(self.compile, node.items))
+        return lambda frame: [value for item in items if (value := item(frame)) is not UNDEFINED]
+
+    def _objectliteral(self, node: ObjectLiteral) -> Evaluator:
+        return _object([(name, self.compile(value)) for name, value in node.members])
+
+    def _subquery(self, node: Subquery) -> Evaluator:
+        program = self._compiler.nested(node.query, self._scope)
+        return partial(_SUBQUERIES[node.kind], program)
+
+    def _placeholder(self, node: Expression) -> Evaluator:
+        raise QueryUnservable("The query text still holds a placeholder that the client fills in.")
+
+
+def element(base: Value, index: Value) -> Value:
+    """base[index]: a number on an array, a string on an object, else undefined."""
+    if type(base) is list and (type(index) is int or (type(index) is float and index.is_integer())):
+        return base[int(index)] if 0 <= index < len(base) else UNDEFINED
+    if type(base) is dict and type(index) is str:
+        return base.get(index, UNDEFINED)
+    return UNDEFINED
+
+
+def call(function: Function, arguments: tuple[Evaluator, ...]) -> Evaluator:
+    """The closure of a call: undefined as soon as an argument is not of the declared type."""
+    apply = function.implementation
+    checks = function.checks(len(arguments))
+    if len(arguments) == 1 and not function.needs_context:
+        only, check = arguments[0], checks[0]
+
+        def call_with_one(frame: Frame) -> Value:
+            value = only(frame)
+            return apply(value) if check(value) else UNDEFINED
+
+        return call_with_one
+    needs_context = function.needs_context
+
+    def call_with_many(frame: Frame) -> Value:
+        values: list[Value] = [frame[0]] if needs_context else []
+        for argument, check in zip(arguments, checks, strict=True):
+            value = argument(frame)
+            if not check(value):
+                return UNDEFINED
+            values.append(value)
+        return apply(*values)
+
+    return call_with_many
+
+
+def _scalar(program: Program, frame: Frame) -> Value:
+    found: Value = UNDEFINED
+    for position, value in enumerate(program.values(frame)):
+        if position:
+            raise QueryUnservable("The cardinality of a scalar subquery result set cannot be greater than one.")
+        found = value
+    return found
+
+
+def _exists(program: Program, frame: Frame) -> Value:
+    return any(True for _ in program.values(frame))
+
+
+def _array(program: Program, frame: Frame) -> Value:
+    return list(program.values(frame))
+
+
+def _all(program: Program, frame: Frame) -> Value:
+    return all(value is True for value in program.values(frame))
+
+
+def _first(program: Program, frame: Frame) -> Value:
+    return next(iter(program.values(frame)), UNDEFINED)
+
+
+def _last(program: Program, frame: Frame) -> Value:
+    found: Value = UNDEFINED
+    for value in program.values(frame):
+        found = value
+    return found
+
+
+_SUBQUERIES: dict[str, Callable[[Program, Frame], Value]] = {
+    "": _scalar,
+    "EXISTS": _exists,
+    "ARRAY": _array,
+    "ALL": _all,
+    "FIRST": _first,
+    "LAST": _last,
+}
+
+__all__ = ["Compiler", "Context", "item_names"]

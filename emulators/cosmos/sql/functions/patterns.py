@@ -1,0 +1,95 @@
+"""Text patterns: LIKE, and the regular expressions of RegexMatch under a bound on their work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+from emulators.cosmos.sql.limits import REGEX_CHARACTERS_MAX
+from emulators.cosmos.sql.values import UNDEFINED, Value
+
+_PATTERNS_KEPT = 256
+"""Compiled patterns kept: our choice."""
+
+_FLAGS = {"m": re.MULTILINE, "s": re.DOTALL, "i": re.IGNORECASE, "x": re.VERBOSE}
+
+
+@lru_cache(_PATTERNS_KEPT)
+def like(pattern: str, escape: str | None = None) -> Callable[[str], bool]:
+    """The test of a LIKE pattern: % any characters, _ one, [set], [^set], the whole string, case counts.
+
+    The pieces between the % are of fixed width and looked for left to right, so no pattern can run away.
+    """
+    pieces = [re.compile(piece, re.DOTALL) for piece in _pieces(pattern, escape)]
+    first, *middle = pieces
+    if not middle:
+        return lambda text: first.fullmatch(text) is not None
+    last = middle.pop()
+    last_at_end = re.compile(rf"(?:{last.pattern})\Z", re.DOTALL)
+    last_width = _width(last.pattern)
+
+    def matches(text: str) -> bool:
+        found = first.match(text)
+        if found is None:
+            return False
+        at = found.end()
+        for piece in middle:
+            found = piece.search(text, at)
+            if found is None:
+                return False
+            at = found.end()
+        start = len(text) - last_width
+        return start >= at and last_at_end.match(text, start) is not None
+
+    return matches
+
+
+def _width(piece: str) -> int:
+    return int(re._parser.parse(piece).getwidth()[0])  # type: ignore[attr-defined] # noqa: SLF001
+
+
+def _pieces(pattern: str, escape: str | None) -> list[str]:
+    pieces, at = [""], 0
+    while at < len(pattern):
+        character = pattern[at]
+        if escape is not None and character == escape and at + 1 < len(pattern):
+            at += 1
+            pieces[-1] += re.escape(pattern[at])
+        elif character == "%":
+            pieces.append("")
+        elif character == "_":
+            pieces[-1] += "."
+        elif character == "[" and (end := pattern.find("]", at + 2)) > 0:
+            pieces[-1] += _set(pattern[at + 1 : end])
+            at = end
+        else:
+            pieces[-1] += re.escape(character)
+        at += 1
+    return pieces
+
+
+def _set(inner: str) -> str:
+    negated = inner.startswith("^") and len(inner) > 1
+    escaped = inner[negated:].replace("\\", r"\\").replace("[", r"\[").replace("^", r"\^").replace("&", r"\&")
+    escaped = escaped.replace("~", r"\~").replace("|", r"\|")
+    return f"[{'^' if negated else ''}{escaped}]"
+
+
+def regex_matches(text: str, pattern: str, flags: str) -> Value:
+    """Whether `pattern` matches in `text`, or UNDEFINED for a pattern or a flag that there is not."""
+    expression = _regex(pattern, flags)
+    return UNDEFINED if expression is None else expression.search(text) is not None
+
+
+@lru_cache(_PATTERNS_KEPT)
+def _regex(pattern: str, flags: str) -> re.Pattern[str] | None:
+    if len(pattern) > REGEX_CHARACTERS_MAX or not set(flags) <= set(_FLAGS):
+        return None
+    combined = re.RegexFlag(0)
+    for flag in flags:
+        combined |= _FLAGS[flag]
+    try:
+        return re.compile(pattern, combined)
+    except (re.error, RecursionError, OverflowError):
+        return None

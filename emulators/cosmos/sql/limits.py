@@ -1,0 +1,30 @@
+"""The language's numbers, each with its unit and source."""
+
+QUERY_CHARACTERS_MAX = 512 * 1024
+"""Documented limit of a query text (concepts-limits: 512 KB)."""
+JOINS_MAX = 10
+"""Documented (concepts-limits: 10 JOINs per query)."""
+UDF_CALLS_MAX = 10
+"""Documented (concepts-limits: 10 UDFs per query)."""
+IN_ITEMS_MAX = 16_000
+"""queryEngineConfiguration.maxInExpressionItemsCount, recorded."""
+LOGICAL_OPERATORS_MAX = 500
+"""queryEngineConfiguration.maxLogicalAndPerSqlQuery and …Or…, recorded: of each kind, per query."""
+EXPRESSION_DEPTH_MAX = 128
+"""Levels of nesting in one query: our choice, far below the interpreter's stack, so that no text can exhaust it."""
+EXPRESSIONS_MAX = 200_000
+"""Syntax nodes in one query: our choice, what 512 KB of ordinary text cannot reach."""
+COUNT_VALUE_MAX = 2**32 - 1
+"""TOP, OFFSET and LIMIT, recorded: 4294967296 is refused, 4294967295 is not."""
+ROWS_PER_DOCUMENT_MAX = 5_000_000
+"""Rows that joins may make of one document before the query is refused: our choice; the service cuts by time."""
+STRING_CHARACTERS_MAX = 10_000
+"""REPLICATE's documented result limit."""
+COLLECTED_VALUES_MAX = 1_000_000
+"""Values or groups that one query may hold at once (DISTINCT, GROUP BY, MAKELIST): our choice, for bounded memory."""
+PARSED_QUERIES_KEPT = 512
+"""Query texts whose compiled form is kept: our choice."""
+REGEX_CHARACTERS_MAX = 4_096
+"""Length of a RegexMatch pattern: our choice."""
+REGEX_STEPS_MAX = 5_000_000
+"""Work one RegexMatch call may do before the query is refused: our choice, under a few seconds."""

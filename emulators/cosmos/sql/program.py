@@ -1,0 +1,145 @@
+"""A compiled query: closures over a frame of slots instead of a tree. Made once for a text, run any number of times.
+
+Slot 0 of a frame holds the `Context`, every alias and aggregate of the whole query, nested ones included, one more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulators.cosmos.sql.aggregates import Aggregate
+from emulators.cosmos.sql.errors import QueryUnservable
+from emulators.cosmos.sql.limits import COLLECTED_VALUES_MAX
+from emulators.cosmos.sql.values import UNDEFINED, Value, order_key
+
+Frame = list[Any]
+Evaluator = Callable[[Frame], Value]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundSource:
+    """One input set: what it yields and the slot that each is put into. The container has no `origin`."""
+
+    slot: int
+    origin: Evaluator | None
+    iterates: bool
+    subquery: Program | None = None
+
+    def values(self, frame: Frame) -> Iterator[Value]:
+        """What this set yields in the scope of those before it."""
+        if self.subquery is not None:
+            found = self.subquery.values(frame)
+            if not self.iterates:
+                yield from found
+                return
+            for array in found:
+                if type(array) is list:
+                    yield from array
+            return
+        value = frame[self.slot] if self.origin is None else self.origin(frame)
+        if not self.iterates:
+            if value is not UNDEFINED:
+                yield value
+        elif type(value) is list:
+            yield from value
+
+
+@dataclass(frozen=True, slots=True)
+class BoundAggregate:
+    """One aggregate call: its kind, its argument, the slot that its result is put into."""
+
+    slot: int
+    kind: type[Aggregate]
+    argument: Evaluator
+
+
+@dataclass(slots=True)
+class Program:
+    """A query or subquery ready to run."""
+
+    project: Evaluator
+    sources: tuple[BoundSource, ...] = ()
+    where: Evaluator | None = None
+    group_keys: tuple[Evaluator, ...] = ()
+    aggregates: tuple[BoundAggregate, ...] = ()
+    grouped: bool = False
+    distinct: bool = False
+    sort_keys: tuple[tuple[Evaluator, bool], ...] = ()
+    """(what to sort by, whether downwards)."""
+    top: Evaluator | None = None
+    offset: Evaluator | None = None
+    limit: Evaluator | None = None
+    fails_on_row: bool = False
+    frame_size: int = field(default=1)
+
+    def rows(self, frame: Frame, first: int = 0) -> Iterator[None]:
+        """Bring the frame to each row of FROM that WHERE lets through; the sources before `first` are bound."""
+        if first == len(self.sources):
+            if self.where is None or self.where(frame) is True:
+                yield None
+            return
+        source = self.sources[first]
+        for value in source.values(frame):
+            frame[source.slot] = value
+            yield from self.rows(frame, first + 1)
+
+    def values(self, frame: Frame) -> Iterator[Value]:
+        """The results of a subquery, undefined ones left out."""
+        results = self._group_values(frame) if self.grouped else self._row_values(frame)
+        if not self.distinct:
+            yield from results
+            return
+        seen: set[bytes] = set()
+        for value in results:
+            key = order_key(value)
+            if key not in seen:
+                seen.add(key)
+                yield value
+
+    def _row_values(self, frame: Frame) -> Iterator[Value]:
+        for _ in self.rows(frame):
+            value = self.project(frame)
+            if value is not UNDEFINED:
+                yield value
+
+    def _group_values(self, frame: Frame) -> Iterator[Value]:
+        groups = Groups(self)
+        for _ in self.rows(frame):
+            groups.add(frame)
+        for group in groups.finished(frame):
+            value = self.project(group)
+            if value is not UNDEFINED:
+                yield value
+
+
+class Groups:
+    """The groups of one run: for each a frame of its first row and its aggregates."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._groups: dict[bytes, tuple[Frame, list[Aggregate]]] = {}
+
+    def add(self, frame: Frame) -> None:
+        """Put the row in its group."""
+        program = self._program
+        key = b"".join(order_key(each(frame)) for each in program.group_keys)
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) >= COLLECTED_VALUES_MAX:
+                raise QueryUnservable(f"GROUP BY may make {COLLECTED_VALUES_MAX} groups.")
+            group = self._groups[key] = (frame.copy(), [each.kind() for each in program.aggregates])
+        for bound, aggregate in zip(program.aggregates, group[1], strict=True):
+            value = bound.argument(frame)
+            if value is not UNDEFINED:
+                aggregate.add(value)
+
+    def finished(self, frame: Frame) -> Iterator[Frame]:
+        """A frame for each group in the order of their first rows; without GROUP BY there is always one."""
+        if not self._groups and not self._program.group_keys:
+            self._groups[b""] = (frame.copy(), [each.kind() for each in self._program.aggregates])
+        for group_frame, aggregates in self._groups.values():
+            for bound, aggregate in zip(self._program.aggregates, aggregates, strict=True):
+                group_frame[bound.slot] = aggregate.result()
+            yield group_frame

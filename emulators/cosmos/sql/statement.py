@@ -1,0 +1,165 @@
+"""A query text made ready once: parsed, checked, compiled. Runs over documents that it is handed, one at a time.
+
+Knows neither where documents come from nor how a page of results is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from emulators.cosmos.sql.checks import check
+from emulators.cosmos.sql.compiler import Compiler
+from emulators.cosmos.sql.errors import QueryUnbuilt, QueryUnservable
+from emulators.cosmos.sql.functions import Context
+from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, PARSED_QUERIES_KEPT, ROWS_PER_DOCUMENT_MAX
+from emulators.cosmos.sql.nodes import Name, Query
+from emulators.cosmos.sql.parser import parse
+from emulators.cosmos.sql.program import Evaluator, Frame, Groups, Program
+from emulators.cosmos.sql.values import UNDEFINED, Value, order_key
+
+_DOWNWARDS = bytes(255 - each for each in range(256))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A result before paging: its place in ORDER BY, which row of its document it is, and its value."""
+
+    sort_key: bytes
+    number: int
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which results of a query are wanted: `skip` of them left out, then at most `take` (None: all)."""
+
+    skip: int
+    take: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A query ready to run. Immutable, so that one text serves every request."""
+
+    query: Query
+    program: Program
+    container_slot: int | None
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether ORDER BY gives the order of the results."""
+        return bool(self.query.order_by)
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether results exist only after all documents were seen: groups, aggregates, DISTINCT."""
+        return self.program.grouped or self.program.distinct
+
+    @property
+    def needs_merging(self) -> bool:
+        """Whether results of several partitions cannot simply follow each other."""
+        counted = self.query.select.top is not None or self.query.limit is not None
+        return self.is_sorted or self.is_collected or counted or self.query.rank is not None
+
+    @property
+    def is_whole_documents(self) -> bool:
+        """Whether a result is the stored document itself (SELECT * FROM c)."""
+        query = self.query
+        return query.select.kind == "*" and len(query.sources) == 1 and isinstance(query.sources[0].origin, Name)
+
+    def window(self, context: Context) -> Window:
+        """TOP, OFFSET and LIMIT, their parameters put in. Raises QueryUnservable for anything but a count."""
+        frame = self._frame(context)
+        if self.program.top is not None:
+            return Window(0, _count(self.program.top, frame, "TOP"))
+        if self.program.limit is None or self.program.offset is None:
+            return Window(0, None)
+        return Window(_count(self.program.offset, frame, "OFFSET"), _count(self.program.limit, frame, "LIMIT"))
+
+    def rows(self, document: Value, context: Context) -> Iterator[Row]:
+        """What one document gives, in the order of its joins. Undefined values are no results."""
+        frame = self._frame(context)
+        if self.container_slot is not None:
+            frame[self.container_slot] = document
+        program = self.program
+        for number, _ in enumerate(program.rows(frame)):
+            if number >= ROWS_PER_DOCUMENT_MAX:
+                raise QueryUnservable(f"The query makes more than {ROWS_PER_DOCUMENT_MAX} rows of one document.")
+            value = program.project(frame)
+            if value is not UNDEFINED:
+                yield Row(b"".join(_sort_key(key, frame, down) for key, down in program.sort_keys), number, value)
+
+    def collect(self, documents: Iterable[Value], context: Context) -> Collection:
+        """Start collecting: feed it documents, then ask for its results."""
+        collection = Collection(self, context)
+        for document in documents:
+            collection.add(document)
+        return collection
+
+    def _frame(self, context: Context) -> Frame:
+        frame: Frame = [UNDEFINED] * self.program.frame_size
+        frame[0] = context
+        return frame
+
+
+class Collection:
+    """Groups, aggregates or distinct values in the making."""
+
+    def __init__(self, statement: Statement, context: Context) -> None:
+        self._statement = statement
+        self._context = context
+        self._frame: list[Any] = statement._frame(context)  # noqa: SLF001 - the two are one thing, in two lives
+        self._groups = Groups(statement.program) if statement.program.grouped else None
+        self._distinct: dict[bytes, Row] = {}
+
+    def add(self, document: Value) -> None:
+        """Take one document in."""
+        statement = self._statement
+        if self._groups is None:
+            for row in statement.rows(document, self._context):
+                self._distinct.setdefault(order_key(row.value), row)
+            return
+        if statement.container_slot is not None:
+            self._frame[statement.container_slot] = document
+        for _ in statement.program.rows(self._frame):
+            self._groups.add(self._frame)
+
+    def results(self) -> list[Value]:
+        """The results in their order: by ORDER BY, else in the order in which they were first seen."""
+        program = self._statement.program
+        if self._groups is None:
+            rows = list(self._distinct.values())
+            if self._statement.is_sorted:
+                rows.sort(key=lambda row: row.sort_key)
+            return [row.value for row in rows]
+        values = [program.project(frame) for frame in self._groups.finished(self._frame)]
+        if program.distinct:
+            values = list({order_key(value): value for value in reversed(values)}.values())[::-1]
+        return [value for value in values if value is not UNDEFINED]
+
+
+@lru_cache(PARSED_QUERIES_KEPT)
+def prepare(text: str) -> Statement:
+    """The statement of a query text. Raises QueryRefused with findings, QueryUnbuilt for what is not there yet."""
+    query = parse(text)
+    check(query)
+    if query.rank is not None:
+        raise QueryUnbuilt("ORDER BY RANK (full text and hybrid search)")
+    compiler = Compiler()
+    program = compiler.compile(query)
+    return Statement(query, program, compiler.container_slot)
+
+
+def _sort_key(evaluate: Evaluator, frame: Frame, downwards: bool) -> bytes:
+    key = order_key(evaluate(frame))
+    return key.translate(_DOWNWARDS) if downwards else key
+
+
+def _count(evaluate: Evaluator, frame: Frame, clause: str) -> int:
+    value = evaluate(frame)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= COUNT_VALUE_MAX:
+        raise QueryUnservable(f"The count value provided for a {clause} clause must be a non-negative integer.")
+    return value
