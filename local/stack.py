@@ -119,19 +119,13 @@ async def running_stack(options: Options) -> AsyncIterator[Stack]:
         if options.https:
             local_authority(authority_directory())
         stack = Stack(options, read_topology(), Supervisor(quiet=options.quiet))
-        stack.supervisor.restarted = lambda name: _provision(stack, name)
-        state = StackState.file(options.data)
+        stack.supervisor.restarted = lambda name: _restarted(stack, name)
         try:
             await _start(stack)
-            StackState(
-                urls={name: stack.url(name) for name in SERVICES[1:] if name not in options.without},
-                settings=stack.settings() | {"EventGridTopicKey": EVENTGRID_KEY},
-                function_key=stack.function_key,
-                webhook_key=stack.webhook_key,
-            ).write(state)
+            _write_state(stack)
             yield stack
         finally:
-            state.unlink(missing_ok=True)
+            StackState.file(options.data).unlink(missing_ok=True)
             await stack.supervisor.stop(STOP_ORDER)
 
 
@@ -153,6 +147,22 @@ async def _start(stack: Stack) -> None:
         began = time.perf_counter()
         await until_subscribed(stack.url("eventgrid"), stack.topology, trusted=stack.trusted)
         stack.seconds["handshake"] = time.perf_counter() - began
+
+
+async def _restarted(stack: Stack, name: str) -> None:
+    await _provision(stack, name)
+    _write_state(stack)
+
+
+def _write_state(stack: Stack) -> None:
+    running = [name for name in SERVICES if name not in stack.options.without]
+    StackState(
+        urls={name: stack.url(name) for name in running if name != "azurite"},
+        settings=stack.settings() | {"EventGridTopicKey": EVENTGRID_KEY},
+        processes={name: stack.supervisor.process_id(name) for name in running},
+        function_key=stack.function_key,
+        webhook_key=stack.webhook_key,
+    ).write(StackState.file(stack.options.data))
 
 
 async def _provision(stack: Stack, service: str) -> None:

@@ -17,10 +17,11 @@ class DataInUse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """Addresses by service name, the app's settings that point at them, and the keys where the host demands them."""
+    """Addresses and process ids by service name, the app's settings that point at them, the keys that the host demands."""
 
     urls: dict[str, str]
     settings: dict[str, str]
+    processes: dict[str, int]
     function_key: str | None = None
     webhook_key: str | None = None
 
@@ -38,7 +39,7 @@ class StackState:
 
     @classmethod
     def read(cls, data: Path) -> StackState | None:
-        """The state of the stack on `data`, or None when none has become ready there."""
+        """The state of the stack on `data`, or None when none is ready there."""
         try:
             return cls(**json.loads(cls.file(data).read_text(encoding="utf-8")))
         except FileNotFoundError:

@@ -111,10 +111,10 @@ def compare(left: Value, right: Value) -> int | None:
     kind, other = type(left), type(right)
     if kind is other:
         if kind is str or kind is int or kind is float or kind is bool:
-            return (left > right) - (left < right)
+            return int((left > right) - (left < right))
         return 0 if left is None else None
     if (kind is int and other is float) or (kind is float and other is int):
-        return (left > right) - (left < right)
+        return int((left > right) - (left < right))
     return None
 
 
@@ -132,7 +132,8 @@ def order_key(value: Value) -> bytes:
     if kind is bool:
         return b"\x03" if value else b"\x02"
     if kind is str:
-        return b"\x05" + value.encode("utf-8", "surrogatepass").replace(b"\x00", b"\x00\xff") + b"\x00\x00"
+        text: bytes = value.encode("utf-8", "surrogatepass")
+        return b"\x05" + text.replace(b"\x00", b"\x00\xff") + b"\x00\x00"
     if kind is int or kind is float:
         return b"\x04" + _double_key(value)
     return (b"\x06" if kind is list else b"\x07") + hashlib.blake2b(_canonical(value), digest_size=16).digest()
@@ -175,7 +176,7 @@ def is_int64(value: Value) -> bool:
     """Whether `value` is a whole number of 64 bits."""
     if not is_number(value) or (type(value) is float and not value.is_integer()):
         return False
-    return -(2**63) <= value < 2**63
+    return bool(-(2**63) <= value < 2**63)
 
 
 def number_text(value: float) -> str:
