@@ -17,7 +17,7 @@ class DataInUse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """Addresses and process ids by service name, the app's settings that point at them, the keys that the host demands."""
+    """Addresses and process ids by service, the app's settings that point at them, the keys that the host demands."""
 
     urls: dict[str, str]
     settings: dict[str, str]
