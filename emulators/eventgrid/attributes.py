@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emulators.eventgrid.errors import Misstated
 from emulators.eventgrid.paths import lookup
 
 ATTRIBUTES_MAX = 10
@@ -39,11 +40,11 @@ def headers_of(attributes: tuple[Attribute, ...], event: Mapping[str, Any]) -> d
 
 
 def parse_attributes(document: object) -> tuple[Attribute, ...]:
-    """Attributes from ARM's `deliveryAttributeMappings`. Raises ValueError naming what is wrong."""
+    """Attributes from ARM's `deliveryAttributeMappings`. Raises Misstated naming what is wrong."""
     if document is None:
         return ()
     if not isinstance(document, list) or len(document) > ATTRIBUTES_MAX:
-        raise ValueError(f"deliveryAttributeMappings must be an array of up to {ATTRIBUTES_MAX}")
+        raise Misstated(f"deliveryAttributeMappings must be an array of up to {ATTRIBUTES_MAX}")
     return tuple(_attribute(each, f"deliveryAttributeMappings[{at}]") for at, each in enumerate(document))
 
 
@@ -59,23 +60,23 @@ def shown_attributes(document: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _attribute(document: object, where: str) -> Attribute:
     if not isinstance(document, Mapping) or not isinstance(document.get("properties"), Mapping):
-        raise ValueError(f"{where} must have name, type and properties")
+        raise Misstated(f"{where} must have name, type and properties")
     name, kind, inner = document.get("name"), document.get("type"), document["properties"]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"{where}.name must be a header's name")
+        raise Misstated(f"{where}.name must be a header's name")
     if name.lower().startswith("aeg-") or name.lower() in _NEVER_SENT:
-        raise ValueError(f"{where}.name {name!r} is reserved")
+        raise Misstated(f"{where}.name {name!r} is reserved")
     if kind == "Static":
         value = inner.get("value")
         if not isinstance(value, str) or not 0 < len(value.encode()) <= VALUE_BYTES_MAX:
-            raise ValueError(f"{where}.properties.value must be a string of 1 to {VALUE_BYTES_MAX} bytes")
+            raise Misstated(f"{where}.properties.value must be a string of 1 to {VALUE_BYTES_MAX} bytes")
         return Attribute(name, value, None)
     if kind == "Dynamic":
         source = inner.get("sourceField")
         if not isinstance(source, str) or not source:
-            raise ValueError(f"{where}.properties.sourceField must be a path such as 'data.name'")
+            raise Misstated(f"{where}.properties.sourceField must be a path such as 'data.name'")
         return Attribute(name, None, source)
-    raise ValueError(f"{where}.type must be Static or Dynamic")
+    raise Misstated(f"{where}.type must be Static or Dynamic")
 
 
 def _text(value: Any) -> str | None:

@@ -64,7 +64,7 @@ def _check_key(key: str, keys: Sequence[str], host: str) -> None:
     if not key:
         raise Refused(INVALID_SAS, "Request must have a value for aeg-sas-key.")
     given = key.encode("utf-8", "surrogateescape")
-    if not any([hmac.compare_digest(given, each.encode()) for each in keys]):
+    if not any(hmac.compare_digest(given, each.encode()) for each in keys):
         raise _not_authorized(host, _refusal_of_keys(keys) or "The key does not match either key of the topic.")
 
 
@@ -75,7 +75,7 @@ def _check_signature(token: str, keys: Sequence[str], host: str, path: str, now:
     if not found or "r" not in fields or "e" not in fields:
         raise _not_authorized(host, "The token is not of the form r={resource}&e={expiry}&s={signature}.")
     given = unquote(encoded_signature).encode("utf-8", "surrogateescape")
-    if not any([hmac.compare_digest(given, sign(signed, each)) for each in keys]):
+    if not any(hmac.compare_digest(given, sign(signed, each)) for each in keys):
         raise _not_authorized(host, _refusal_of_keys(keys) or "The signature of the token does not match.")
     expiry = parse_expiry(unquote_plus(fields["e"]))
     if expiry is None:

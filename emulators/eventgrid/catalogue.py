@@ -15,7 +15,6 @@ TOPIC = "topic"
 SUBSCRIPTION = "eventSubscription"
 
 
-
 class Catalogue:
     """All resources. `functions_host` and `storage_account` resolve what subscriptions refer to."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 
 import orjson
 
@@ -33,7 +34,6 @@ NOT_FOUND = Kind(404, "NotFound", "ResourceNotFound")
 METHOD_NOT_ALLOWED = Kind(405, "MethodNotAllowed", "MethodNotAllowed")
 TOO_LARGE = Kind(413, "RequestEntityTooLarge", "PayloadTooLarge", reported=False)
 UNSUPPORTED_MEDIA_TYPE = Kind(415, "UnsupportedMediaType", "InvalidContentType")
-INJECTED = Kind(503, "ServiceUnavailable", "ServiceUnavailable", reported=False)  # fault rules; status is the rule's
 NOT_BUILT = Kind(501, "NotImplemented", "NotImplemented", reported=False)  # the emulator's own
 
 # ARM (documented: Azure Resource Manager's error format; codes from docs troubleshoot-errors).
@@ -48,6 +48,12 @@ ARM_NO_API_VERSION = Kind(400, "MissingApiVersionParameter")
 ARM_NOT_BUILT = Kind(501, "NotImplemented")
 
 
+def of_status(status: int) -> Kind:
+    """The data plane's refusal with any status, for fault rules."""
+    code = {429: "TooManyRequests", 503: "ServiceUnavailable"}.get(status, HTTPStatus(status).phrase.replace(" ", ""))
+    return Kind(status, code, code, reported=False)
+
+
 class Refused(Exception):
     """A request is refused: `kind` says how, the text says why."""
 
@@ -58,13 +64,16 @@ class Refused(Exception):
         self.headers = headers or {}
 
 
+class Misstated(ValueError):
+    """A part of a resource's body is wrong. The text names the member, counted from `properties`."""
+
+
 def data_plane_answer(refused: Refused, request_id: str, now: datetime) -> Response:
     """The data plane's error body: the message twice, with a report id in most cases."""
     kind, message = refused.kind, refused.message
     if kind.reported:
         message += (
-            f" Report '{request_id}:0:{dotnet_time(now)} (UTC)' to our forums for assistance "
-            "or raise a support ticket."
+            f" Report '{request_id}:0:{dotnet_time(now)} (UTC)' to our forums for assistance or raise a support ticket."
         )
     body = {"error": {"code": kind.code, "message": message, "details": [{"code": kind.detail, "message": message}]}}
     headers = {"content-type": "application/json; charset=utf-8", **refused.headers}

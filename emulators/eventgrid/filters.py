@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from emulators.eventgrid import limits
+from emulators.eventgrid.errors import Misstated
 from emulators.eventgrid.paths import MISSING, lookup
 from emulators.eventgrid.schemas import Event, Schema
 
@@ -149,17 +150,17 @@ def is_of_kind(value: object, kind: str) -> bool:
 
 
 def parse_filter(document: object) -> Filter:
-    """A filter from ARM's `filter`. Raises ValueError naming the member that is wrong and what it takes."""
+    """A filter from ARM's `filter`. Raises Misstated naming the member that is wrong and what it takes."""
     if document is None:
         return Filter()
     if not isinstance(document, dict):
-        raise ValueError("filter must be an object")
+        raise Misstated("filter must be an object")
     known = {
         "subjectBeginsWith", "subjectEndsWith", "includedEventTypes", "isSubjectCaseSensitive",
         "enableAdvancedFilteringOnArrays", "advancedFilters",
     }  # fmt: skip
     if unknown := set(document) - known:
-        raise ValueError(f"filter.{min(unknown)} is not known")
+        raise Misstated(f"filter.{min(unknown)} is not known")
     return Filter(
         event_types=_event_types(document.get("includedEventTypes")),
         subject_begins_with=_text(document, "subjectBeginsWith"),
@@ -174,7 +175,7 @@ def _event_types(document: object) -> frozenset[str] | None:
     if document is None:
         return None
     if not isinstance(document, list) or not all(isinstance(each, str) and each for each in document):
-        raise ValueError("filter.includedEventTypes must be an array of non-empty strings")
+        raise Misstated("filter.includedEventTypes must be an array of non-empty strings")
     folded = frozenset(each.casefold() for each in document)
     return None if not folded or "all" in folded else folded
 
@@ -183,30 +184,30 @@ def _conditions(document: object) -> tuple[Condition, ...]:
     if document is None:
         return ()
     if not isinstance(document, list):
-        raise ValueError("filter.advancedFilters must be an array")
+        raise Misstated("filter.advancedFilters must be an array")
     if len(document) > limits.ADVANCED_FILTERS_MAX:
-        raise ValueError(f"filter.advancedFilters may hold {limits.ADVANCED_FILTERS_MAX} filters")
+        raise Misstated(f"filter.advancedFilters may hold {limits.ADVANCED_FILTERS_MAX} filters")
     conditions = tuple(_condition(each, f"filter.advancedFilters[{at}]") for at, each in enumerate(document))
     if sum(len(each.values) for each in conditions) > limits.FILTER_VALUES_MAX:
-        raise ValueError(f"filter.advancedFilters may hold {limits.FILTER_VALUES_MAX} values in all filters together")
+        raise Misstated(f"filter.advancedFilters may hold {limits.FILTER_VALUES_MAX} values in all filters together")
     return conditions
 
 
 def _condition(document: object, where: str) -> Condition:
     if not isinstance(document, dict):
-        raise ValueError(f"{where} must be an object")
+        raise Misstated(f"{where} must be an object")
     name, key = document.get("operatorType"), document.get("key")
     operator = OPERATORS.get(name) if isinstance(name, str) else None
     if operator is None or not isinstance(name, str):
-        raise ValueError(f"{where}.operatorType must be one of {', '.join(OPERATORS)}")
+        raise Misstated(f"{where}.operatorType must be one of {', '.join(OPERATORS)}")
     if not isinstance(key, str) or not key or not all(key.split(".")):
-        raise ValueError(f"{where}.key must be a non-empty path such as 'data.name'")
+        raise Misstated(f"{where}.key must be a non-empty path such as 'data.name'")
     if operator.takes == "nothing":
         return Condition(name, key, ())
     member = "value" if operator.single else "values"
     given = document.get(member)
     if given is None or (not operator.single and (not isinstance(given, list) or not given)):
-        raise ValueError(f"{where}.{member} is required for {name}" + ("" if operator.single else " as an array"))
+        raise Misstated(f"{where}.{member} is required for {name}" + ("" if operator.single else " as an array"))
     values = [given] if operator.single else given
     return Condition(name, key, tuple(_value(each, operator, f"{where}.{member}") for each in values))
 
@@ -214,27 +215,27 @@ def _condition(document: object, where: str) -> Condition:
 def _value(value: Any, operator: Operator, where: str) -> Any:
     if operator.takes == "range":
         if not (isinstance(value, list) and len(value) == 2 and all(is_of_kind(each, "number") for each in value)):
-            raise ValueError(f"{where} must hold pairs of numbers")
+            raise Misstated(f"{where} must hold pairs of numbers")
         low, high = value
         if low > high:
-            raise ValueError(f"{where} has the range [{low}, {high}], which is empty")
+            raise Misstated(f"{where} has the range [{low}, {high}], which is empty")
         return (low, high)
     if not is_of_kind(value, operator.takes):
-        raise ValueError(f"{where} must be a {operator.takes}, not {value!r:.50}")
+        raise Misstated(f"{where} must be a {operator.takes}, not {value!r:.50}")
     if isinstance(value, str) and len(value) > limits.FILTER_VALUE_CHARACTERS_MAX:
-        raise ValueError(f"{where} may hold {limits.FILTER_VALUE_CHARACTERS_MAX} characters a value")
+        raise Misstated(f"{where} may hold {limits.FILTER_VALUE_CHARACTERS_MAX} characters a value")
     return value
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:
     value = document.get(name)
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"filter.{name} must be a string")
+        raise Misstated(f"filter.{name} must be a string")
     return value or ""
 
 
 def _flag(document: Mapping[str, Any], name: str) -> bool:
     value = document.get(name)
     if value is not None and not isinstance(value, bool):
-        raise ValueError(f"filter.{name} must be true or false")
+        raise Misstated(f"filter.{name} must be true or false")
     return bool(value)

@@ -9,6 +9,7 @@ from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from typing import Any
 
+from emulators.eventgrid.errors import Misstated
 from emulators.eventgrid.paths import lookup
 
 _WITH_DEFAULT = ("eventType", "subject", "dataVersion")
@@ -74,24 +75,24 @@ NO_MAPPING = Mapping({})
 
 
 def parse_mapping(document: object) -> Mapping:
-    """A mapping from ARM's `inputSchemaMapping`. Raises ValueError naming the member that is wrong."""
+    """A mapping from ARM's `inputSchemaMapping`. Raises Misstated naming the member that is wrong."""
     if document is None:
         return NO_MAPPING
     if not isinstance(document, dict) or document.get("inputSchemaMappingType") != "Json":
-        raise ValueError("inputSchemaMapping.inputSchemaMappingType must be 'Json'")
+        raise Misstated("inputSchemaMapping.inputSchemaMappingType must be 'Json'")
     properties = document.get("properties", {})
     if not isinstance(properties, dict):
-        raise ValueError("inputSchemaMapping.properties must be an object")
+        raise Misstated("inputSchemaMapping.properties must be an object")
     if unknown := set(properties) - {*_WITH_DEFAULT, *_WITHOUT_DEFAULT}:
-        raise ValueError(f"inputSchemaMapping.properties.{min(unknown)} is not known")
+        raise Misstated(f"inputSchemaMapping.properties.{min(unknown)} is not known")
     return Mapping({name: _parse_field(name, each) for name, each in properties.items() if each is not None})
 
 
 def _parse_field(name: str, document: object) -> Field:
     allowed = {"sourceField", "defaultValue"} if name in _WITH_DEFAULT else {"sourceField"}
     if not isinstance(document, dict) or set(document) - allowed:
-        raise ValueError(f"inputSchemaMapping.properties.{name} takes {sorted(allowed)}")
+        raise Misstated(f"inputSchemaMapping.properties.{name} takes {sorted(allowed)}")
     for member, value in document.items():
         if value is not None and not isinstance(value, str):
-            raise ValueError(f"inputSchemaMapping.properties.{name}.{member} must be a string")
+            raise Misstated(f"inputSchemaMapping.properties.{name}.{member} must be a string")
     return Field(document.get("sourceField"), document.get("defaultValue"))

@@ -51,9 +51,7 @@ class Publisher:
         self._metrics = counted
         self._time_scale = time_scale
         self._bearer_allowed = bearer_allowed
-        self._collecting = {State.SUCCEEDED, State.UPDATING} | (
-            {State.CREATING} if collects_while_creating else set()
-        )
+        self._collecting = {State.SUCCEEDED, State.UPDATING} | ({State.CREATING} if collects_while_creating else set())
         self._wake = wake
 
     async def publish(self, topic: Topic, request: Request) -> None:
@@ -72,7 +70,7 @@ class Publisher:
         now = self._clock.now()
         subscriptions = [each for each in self._catalogue.subscriptions_of(topic) if self._collects(each, now)]
         accepted = []
-        woken = set()
+        woken: set[int] = set()
         for event in events:
             wanting = [each for each in subscriptions if each.settings.filter.matches(event)]
             for each in wanting:

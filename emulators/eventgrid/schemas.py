@@ -24,7 +24,8 @@ from emulators.eventgrid.errors import (
     Kind,
     Refused,
 )
-from emulators.eventgrid.mapping import Mapped, Mapping as InputMapping
+from emulators.eventgrid.mapping import Mapped
+from emulators.eventgrid.mapping import Mapping as InputMapping
 
 
 class Schema(StrEnum):

@@ -172,7 +172,7 @@ class Store:
             if row is not None:
                 connection.execute("UPDATE resources SET document = ? WHERE id = ?", (text, key))
                 return int(row[0])
-            (number,) = connection.execute("UPDATE numbers SET last = last + 1 RETURNING last").fetchone()
+            number = connection.execute("UPDATE numbers SET last = last + 1 RETURNING last").get
             connection.execute("INSERT INTO resources VALUES (?, ?, ?, ?)", (number, key, kind, text))
             return int(number)
 
@@ -219,9 +219,9 @@ class Store:
 
     def event(self, number: int) -> Stored:
         """One waiting event."""
-        schema, topic, body = self._read(
-            "SELECT schema, topic, body FROM events WHERE number = ?", (number,)
-        ).fetchone() or ("", "", b"")
+        row = self._read("SELECT schema, topic, body FROM events WHERE number = ?", (number,)).fetchone()
+        assert row is not None, "an event stays as long as a delivery waits for it"
+        schema, topic, body = row
         return Stored(Schema(schema), topic, body)
 
     async def finish(self, waiting: Iterable[Waiting]) -> None:
@@ -244,11 +244,14 @@ class Store:
 
         await self._database.write(work)
 
-    async def postpone(self, number: int, due: float) -> None:
-        """Move a delivery's next attempt without counting one."""
-        await self._database.write(
-            lambda connection: connection.execute("UPDATE deliveries SET due = ? WHERE number = ?", (due, number))
-        )
+    async def postpone(self, number: int, due: float) -> bool:
+        """Move a delivery's next attempt without counting one; False when it does not wait any more."""
+
+        def work(connection: apsw.Connection) -> bool:
+            connection.execute("UPDATE deliveries SET due = ? WHERE number = ?", (due, number))
+            return connection.changes() > 0
+
+        return await self._database.write(work)
 
     def attempts(self, delivery: int) -> list[Attempt]:
         """The recorded attempts of a waiting delivery."""
@@ -278,22 +281,24 @@ class Store:
 
     # Dead letters
 
-    async def bury(self, waiting: Waiting, letter: DeadLetter) -> None:
-        """A delivery ends as a dead letter (its number is given here)."""
+    async def bury(
+        self,
+        waiting: Waiting,
+        *,
+        subscription: str,
+        container: str,
+        reason: str,
+        due: float,
+        gives_up: float,
+        content: dict[str, Any],
+    ) -> None:
+        """A delivery ends as a dead letter."""
 
         def work(connection: apsw.Connection) -> None:
             connection.execute(
                 "INSERT INTO dead_letters (subscription, container, reason, event_id, due, gives_up, content) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    letter.subscription,
-                    letter.container,
-                    letter.reason,
-                    letter.event_id,
-                    letter.due,
-                    letter.gives_up,
-                    letter.content,
-                ),
+                (subscription, container, reason, waiting.event_id, due, gives_up, orjson.dumps(content)),
             )
             _remove(connection, [waiting])
 
@@ -305,9 +310,7 @@ class Store:
 
     def letters_to_confirm(self, written_before: float, limit: int) -> list[DeadLetter]:
         """Dead letters whose blob was written before that (real) moment."""
-        return self._letters(
-            "written IS NOT NULL AND written <= ? ORDER BY written LIMIT ?", (written_before, limit)
-        )
+        return self._letters("written IS NOT NULL AND written <= ? ORDER BY written LIMIT ?", (written_before, limit))
 
     def letters(self, limit: int) -> list[DeadLetter]:
         """Dead letters that are still ours, newest first."""
@@ -348,7 +351,7 @@ class Store:
     def _letters(self, condition: str, bindings: tuple[object, ...]) -> list[DeadLetter]:
         rows = self._read(
             "SELECT number, subscription, container, reason, event_id, due, gives_up, path, written, content "
-            f"FROM dead_letters WHERE {condition}",  # noqa: S608 - our own text
+            f"FROM dead_letters WHERE {condition}",
             bindings,
         )
         return [DeadLetter(*row) for row in rows]

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from emulators.eventgrid import limits
 from emulators.eventgrid.attributes import Attribute, parse_attributes, shown_attributes
 from emulators.eventgrid.conversion import DELIVERABLE, DeliverySchema
-from emulators.eventgrid.errors import ARM_INVALID_REQUEST, ARM_NOT_BUILT, Refused
+from emulators.eventgrid.errors import ARM_INVALID_REQUEST, ARM_NOT_BUILT, Misstated, Refused
 from emulators.eventgrid.filters import Filter, parse_filter
 from emulators.eventgrid.schemas import Schema
 
@@ -169,7 +169,7 @@ def parse_properties(properties: object, around: Surroundings) -> Settings:
         raise _invalid("properties.destination is required.")
     try:
         wanted = parse_filter(properties.get("filter"))
-    except ValueError as failure:
+    except Misstated as failure:
         raise _invalid(f"properties.{failure}.") from failure
     return Settings(
         destination=_destination(destination, around),
@@ -238,7 +238,7 @@ def _destination(document: Mapping[str, Any], around: Surroundings) -> Destinati
             raise _invalid(f"properties.destination.endpointType {kind!r:.50} is not known.")
     try:
         attributes = parse_attributes(inner.get("deliveryAttributeMappings"))
-    except ValueError as failure:
+    except Misstated as failure:
         raise _invalid(f"properties.destination.properties.{failure}.") from failure
     where = "destination.properties"
     return Destination(

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emulators.eventgrid import limits
-from emulators.eventgrid.errors import ARM_INVALID_REQUEST, Refused
-from emulators.eventgrid.mapping import NO_MAPPING, Mapping as InputMapping, parse_mapping
+from emulators.eventgrid.errors import ARM_INVALID_REQUEST, Misstated, Refused
+from emulators.eventgrid.mapping import NO_MAPPING, parse_mapping
+from emulators.eventgrid.mapping import Mapping as InputMapping
 from emulators.eventgrid.schemas import Schema
 
 RESOURCE_TYPE = "Microsoft.EventGrid/topics"
@@ -125,7 +126,7 @@ def _mapping(document: object, schema: Schema) -> InputMapping:
         raise _invalid("properties.inputSchemaMapping is for topics whose inputSchema is CustomEventSchema.")
     try:
         return parse_mapping(document)
-    except ValueError as failure:
+    except Misstated as failure:
         raise _invalid(f"properties.{failure}.") from failure
 
 

@@ -124,5 +124,3 @@ class _Trust:
                 self._context.load_verify_locations(file)
             self._file = file
         return self._context
-
-

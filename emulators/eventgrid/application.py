@@ -1,0 +1,230 @@
+"""The Event Grid emulator as one `Application`: what is wired to what, and the way of a request through it.
+
+`create` is the door for `__main__`, tests and simulations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emulators.base.clock import Clock
+from emulators.base.control import Control, json_response
+from emulators.base.faults import Act, Faults, suffer
+from emulators.base.ids import Ids
+from emulators.base.serving import DROPPED, Application, Request, Response
+from emulators.eventgrid import errors, limits
+from emulators.eventgrid.auth import DEVELOPMENT_KEY
+from emulators.eventgrid.catalogue import Catalogue
+from emulators.eventgrid.deadletters import DeadLetterOffice
+from emulators.eventgrid.errors import Refused
+from emulators.eventgrid.handshake import Handshakes
+from emulators.eventgrid.management import Management
+from emulators.eventgrid.metrics import Metrics
+from emulators.eventgrid.onlookers import Onlookers
+from emulators.eventgrid.provisioning import Provisioning
+from emulators.eventgrid.publish import Publisher
+from emulators.eventgrid.routes import no_resource, route
+from emulators.eventgrid.storage import DEVELOPMENT_STORAGE, BlobWriter, StorageAccount, account_name
+from emulators.eventgrid.store import Store
+from emulators.eventgrid.subscriptions import Subscription
+from emulators.eventgrid.transport import HttpTransport, Transport
+from emulators.eventgrid.worker import Desk, Dispatcher
+
+logger = logging.getLogger("eventgrid")
+DATABASE_FILE = "eventgrid.sqlite"
+DRAIN_SECONDS = 5.0
+"""How long a stop waits for deliveries under way; they come again after the next start. Our choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line decides."""
+
+    key: str = DEVELOPMENT_KEY
+    time_scale: float = 1.0
+    """Real seconds per Event Grid second, for schedules, delays and lifetimes; not for the answer timeout."""
+    answer_timeout_seconds: float | None = limits.ANSWER_TIMEOUT_SECONDS
+    retry_handshakes: bool = False
+    accept_bearer: bool = False
+    storage: str = DEVELOPMENT_STORAGE
+    functions_host: str = "http://127.0.0.1:7071"
+
+
+def create(
+    path: Path | None = None,
+    *,
+    options: Options | None = None,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    transport: Transport | None = None,
+    blobs: BlobWriter | None = None,
+) -> Application:
+    """An emulator with its data in the directory `path`, or in memory. Raises FormatError, ValueError (storage)."""
+    options = options or Options()
+    return Emulator(
+        Store(path / DATABASE_FILE if path else None),
+        options,
+        clock or Clock(),
+        ids or Ids(),
+        transport or HttpTransport(options.answer_timeout_seconds),
+        blobs or StorageAccount(options.storage),
+    ).application()
+
+
+@dataclass(slots=True)
+class Tasks:
+    """What runs beside requests."""
+
+    running: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def start(self, work: Any) -> None:
+        """Run a coroutine until `stop`."""
+        self.running.append(asyncio.create_task(work))
+
+    async def stop(self) -> None:
+        """End them all."""
+        for task in self.running:
+            task.cancel()
+        await asyncio.gather(*self.running, return_exceptions=True)
+        self.running.clear()
+
+
+class Emulator:
+    """Takes requests through control endpoints, ARM and the data plane."""
+
+    def __init__(
+        self, store: Store, options: Options, clock: Clock, ids: Ids, transport: Transport, blobs: BlobWriter
+    ) -> None:
+        self._store, self._clock, self._ids = store, clock, ids
+        self._transport, self._blobs = transport, blobs
+        self._faults = Faults(clock)
+        self._metrics = Metrics()
+        self._tasks = Tasks()
+        scale = options.time_scale
+        self._catalogue = Catalogue(
+            store, functions_host=options.functions_host, storage_account=account_name(options.storage)
+        )
+        self._office = DeadLetterOffice(store, blobs, clock, ids, self._metrics, time_scale=scale)
+        self._desk = Desk(store, transport, clock, ids, self._faults, self._metrics, scale, self._office.wake)
+        self._dispatcher = Dispatcher(self._desk)
+        self._handshakes = Handshakes(
+            self._catalogue,
+            transport,
+            clock,
+            ids,
+            retries=options.retry_handshakes,
+            time_scale=scale,
+            settled=self._settled,
+        )
+        self._provisioning = Provisioning(self._catalogue, store, self._handshakes, self._dispatcher, key=options.key)
+        self._publisher = Publisher(
+            self._catalogue,
+            store,
+            clock,
+            ids,
+            self._metrics,
+            time_scale=scale,
+            bearer_allowed=options.accept_bearer,
+            collects_while_creating=options.retry_handshakes,
+            wake=self._dispatcher.wake,
+        )
+        self._management = Management(self._provisioning, ids)
+        onlookers = Onlookers(self._catalogue, store, self._desk, self._dispatcher)
+        self._control = Control("eventgrid", clock, self._faults, self._health, self._reset, extra=onlookers.routes())
+
+    def application(self) -> Application:
+        """What is served."""
+        return Application(self.handle, self._refuse_body, limits.REQUEST_BYTES_MAX, self._open, self._close)
+
+    async def handle(self, request: Request) -> Response:
+        """The answer to any request."""
+        if self._control.owns(request.path):
+            return await self._control.handle(request)
+        request_id = self._ids.guid()
+        if self._management.owns(request.path):
+            response = await self._management.handle(request)
+        else:
+            response = await self._data_plane(request, request_id)
+        logger.debug("%s %s %d %s", request.method, request.raw_path, response.status, request_id)
+        response.headers = {**response.headers, "x-ms-request-id": request_id}
+        return response
+
+    async def _data_plane(self, request: Request, request_id: str) -> Response:
+        headers = {"api-supported-versions": "2018-01-01"}
+        try:
+            response = await self._answer(request)
+        except Refused as refused:
+            response = errors.data_plane_answer(refused, request_id, self._clock.utc())
+        if response is not DROPPED:
+            response.headers = {**headers, **response.headers}
+        return response
+
+    async def _answer(self, request: Request) -> Response:
+        target = route(request)
+        if target.kind == "validate":
+            return await self._validate(request)
+        topic = self._catalogue.topic_named(target.name)
+        if topic is None:
+            raise no_resource(request)
+        if target.kind == "describe":
+            return Response(200, {"aeg-input-event-schema": topic.schema.spoken})
+
+        async def work() -> Response:
+            await self._publisher.publish(topic, request)
+            return Response(200)
+
+        act = self._faults.strike(operation="publish", method="POST", path=request.path, topic=topic.name)
+        if act is None:
+            return await work()
+        return await suffer(act, self._clock, work, _refuse_by_rule, lambda: DROPPED)
+
+    async def _validate(self, request: Request) -> Response:
+        """The user, or the endpoint, has opened the validation URL."""
+        code = dict(request.query).get("id", "")
+        if not await self._handshakes.confirm(code):
+            raise Refused(errors.NOT_FOUND, "No event subscription waits for this validation, or its time is over.")
+        return json_response(200, "Webhook successfully validated as a subscription endpoint.")
+
+    def _refuse_body(self, request: Request) -> Response:
+        refused = Refused(errors.TOO_LARGE, f"The maximum size ({limits.REQUEST_BYTES_MAX}) has been exceeded.")
+        return errors.data_plane_answer(refused, self._ids.guid(), self._clock.utc())
+
+    async def _settled(self, subscription: Subscription) -> None:
+        await self._provisioning.settled(subscription)
+
+    async def _open(self) -> None:
+        self._catalogue.load()
+        await self._provisioning.begin()
+        self._tasks.start(self._office.run())
+
+    async def _close(self) -> None:
+        await self._handshakes.close()
+        await self._dispatcher.close(DRAIN_SECONDS)
+        await self._tasks.stop()
+        await self._transport.close()
+        with contextlib.suppress(OSError):
+            await self._blobs.close()
+        self._store.close()
+
+    async def _reset(self) -> None:
+        await self._provisioning.reset()
+        self._metrics.clear()
+        self._desk.finished.clear()
+        self._office.wake()
+
+    def _health(self) -> Mapping[str, Any]:
+        return {"topics": len(self._catalogue.topics()), "subscriptions": len(self._catalogue.subscriptions())}
+
+
+def _refuse_by_rule(act: Act) -> Response:
+    assert act.status is not None
+    headers = {}
+    if act.retry_after_seconds is not None:
+        headers["retry-after"] = f"{act.retry_after_seconds:g}"
+    raise Refused(errors.of_status(act.status), "A fault rule refuses this request.", headers)

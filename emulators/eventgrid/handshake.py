@@ -1,0 +1,235 @@
+"""The validation handshake: nothing is delivered to an endpoint that has not agreed.
+
+`ask` performs one handshake and judges the answer; `Handshakes` keeps one task per subscription that is being
+provisioned and moves its state. Sources: docs webhook-event-delivery, CloudEvents webhook specification.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Any
+
+import orjson
+
+from emulators.base.clock import Clock
+from emulators.base.ids import Ids
+from emulators.eventgrid import limits
+from emulators.eventgrid.catalogue import Catalogue
+from emulators.eventgrid.conversion import DeliverySchema
+from emulators.eventgrid.deadletters import service_time
+from emulators.eventgrid.subscriptions import State, Subscription, Validation
+from emulators.eventgrid.transport import Incoming, Outgoing, Transport
+
+logger = logging.getLogger("eventgrid.handshake")
+ORIGIN = "eventgrid.azure.net"
+REQUEST_RATE = "120"
+"""Deliveries a minute that the handshake asks for. Our choice; the service's own figure is not documented."""
+
+
+class Verdict(Enum):
+    """What an endpoint's answer means."""
+
+    AGREED = auto()
+    BY_HAND = auto()
+    """It did not refuse: the user may open the validation URL."""
+    REFUSED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and, unless agreed, why."""
+
+    verdict: Verdict
+    reason: str = ""
+
+
+def question(subscription: Subscription, code: str, url: str, event_id: str, now: float) -> Outgoing:
+    """The request that asks the subscription's endpoint for its consent."""
+    destination = subscription.settings.destination.url
+    if subscription.settings.schema is DeliverySchema.CLOUD_EVENT:
+        headers = {
+            "WebHook-Request-Origin": ORIGIN,
+            "WebHook-Request-Callback": url,
+            "WebHook-Request-Rate": REQUEST_RATE,
+        }
+        return Outgoing("OPTIONS", destination, headers)
+    data = {"validationCode": code, "validationUrl": url}
+    return _system_event(subscription, "SubscriptionValidation", "", data, event_id, now)
+
+
+def judge(answer: Incoming, code: str, schema: DeliverySchema) -> Judgement:
+    """Whether the endpoint agreed."""
+    if answer.status is None:
+        return Judgement(Verdict.REFUSED, f"no answer: {answer.outcome}, {answer.body.decode(errors='replace')}")
+    if answer.status != 200:
+        return Judgement(Verdict.REFUSED, f"it answered {answer.status}, only 200 is consent")
+    if schema is DeliverySchema.CLOUD_EVENT:
+        allowed = {each.strip().lower() for each in answer.headers.get("webhook-allowed-origin", "").split(",")}
+        if allowed & {"*", ORIGIN}:
+            return Judgement(Verdict.AGREED)
+        return Judgement(Verdict.BY_HAND, f"its WebHook-Allowed-Origin does not name {ORIGIN}")
+    try:
+        document = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        document = None
+    given = {name.lower(): each for name, each in document.items()} if isinstance(document, dict) else {}
+    if given.get("validationresponse") == code:
+        return Judgement(Verdict.AGREED)
+    return Judgement(Verdict.BY_HAND, "its answer does not repeat the validation code")
+
+
+class Handshakes:
+    """Provisions subscriptions. `settled` is told each one whose state has come to rest."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        transport: Transport,
+        clock: Clock,
+        ids: Ids,
+        *,
+        retries: bool,
+        time_scale: float,
+        settled: Callable[[Subscription], Awaitable[None]],
+    ) -> None:
+        self._catalogue = catalogue
+        self._transport = transport
+        self._clock = clock
+        self._ids = ids
+        self._retries = retries
+        self._time_scale = time_scale
+        self._settled = settled
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, subscription: Subscription, base_url: str) -> None:
+        """Provision `subscription`, whose state is Creating or Updating; an earlier try for the same id ends."""
+        self.stop(subscription)
+        task = asyncio.create_task(self._provision(subscription, base_url))
+        self._keep(subscription.id.lower(), task)
+
+    def resume(self, subscription: Subscription) -> None:
+        """Go on after a restart with what was being provisioned or waited for the user."""
+        if subscription.state is State.AWAITING_MANUAL_ACTION:
+            self._keep(subscription.id.lower(), asyncio.create_task(self._await_hand(subscription)))
+        elif subscription.state in (State.CREATING, State.UPDATING):
+            self.start(subscription, subscription.validation.base_url if subscription.validation else "")
+
+    def stop(self, subscription: Subscription) -> None:
+        """Ask no more."""
+        if task := self._tasks.pop(subscription.id.lower(), None):
+            task.cancel()
+
+    async def close(self) -> None:
+        """End all tasks."""
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def confirm(self, code: str) -> bool:
+        """Somebody has opened the validation URL of `code`; False when it is unknown or too late."""
+        for subscription in self._catalogue.subscriptions():
+            validation = subscription.validation
+            if validation is not None and validation.code == code and self._clock.now() < validation.until:
+                self.stop(subscription)
+                await self._settle(subscription, State.SUCCEEDED)
+                return True
+        return False
+
+    def say_goodbye(self, subscription: Subscription) -> None:
+        """Tell a webhook of the Event Grid schema, once, that its subscription is deleted."""
+        settings = subscription.settings
+        if settings.destination.kind == "WebHook" and settings.schema is not DeliverySchema.CLOUD_EVENT:
+            data = {"eventSubscriptionId": subscription.id}
+            now = self._clock.now()
+            notice = _system_event(subscription, "SubscriptionDeletion", "", data, self._ids.guid(), now)
+            self._keep(f"goodbye {subscription.id}", asyncio.create_task(self._send_only(notice)))
+
+    async def _send_only(self, notice: Outgoing) -> None:
+        await self._transport.send(notice)
+
+    def _keep(self, key: str, task: asyncio.Task[None]) -> None:
+        self._tasks[key] = task
+
+        def forget(ended: asyncio.Task[None]) -> None:
+            if self._tasks.get(key) is ended:
+                del self._tasks[key]
+
+        task.add_done_callback(forget)
+
+    async def _provision(self, subscription: Subscription, base_url: str) -> None:
+        if subscription.settings.destination.to_azure:
+            await self._settle(subscription, State.SUCCEEDED)
+            return
+        code = self._ids.guid()
+        until = self._clock.now() + limits.VALIDATION_URL_SECONDS * self._time_scale
+        subscription.validation = Validation(code, base_url, until)
+        await self._catalogue.put_subscription(subscription)
+        judgement = await self._ask(subscription)
+        while judgement.verdict is Verdict.REFUSED and self._retries:
+            url = subscription.settings.destination.url.partition("?")[0]
+            logger.info("%s: no handshake with %s yet (%s); asking again", subscription.name, url, judgement.reason)
+            await asyncio.sleep(limits.HANDSHAKE_RETRY_SECONDS)
+            judgement = await self._ask(subscription)
+        match judgement.verdict:
+            case Verdict.AGREED:
+                await self._settle(subscription, State.SUCCEEDED)
+            case Verdict.REFUSED:
+                await self._settle(subscription, State.FAILED, judgement.reason)
+            case Verdict.BY_HAND:
+                await self._settle(subscription, State.AWAITING_MANUAL_ACTION, judgement.reason)
+                await self._await_hand(subscription)
+
+    async def _ask(self, subscription: Subscription) -> Judgement:
+        validation = subscription.validation
+        assert validation is not None
+        subscription.validation = validation = replace(
+            validation, until=self._clock.now() + limits.VALIDATION_URL_SECONDS * self._time_scale
+        )
+        url = f"{validation.base_url}/eventsubscriptions/{subscription.name}/validate?id={validation.code}"
+        asked = question(subscription, validation.code, url, self._ids.guid(), self._clock.now())
+        return judge(await self._transport.send(asked), validation.code, subscription.settings.schema)
+
+    async def _await_hand(self, subscription: Subscription) -> None:
+        assert subscription.validation is not None
+        await self._clock.sleep_until(subscription.validation.until)
+        await self._settle(subscription, State.FAILED, "nobody opened the validation URL in time")
+
+    async def _settle(self, subscription: Subscription, state: State, failure: str = "") -> None:
+        subscription.state, subscription.failure = state, failure
+        if state is not State.AWAITING_MANUAL_ACTION:
+            subscription.validation = None
+        await self._catalogue.put_subscription(subscription)
+        logger.info("subscription %s is %s%s", subscription.name, state.value, failure and f": {failure}")
+        await self._settled(subscription)
+
+
+def _system_event(
+    subscription: Subscription, kind: str, subject: str, data: dict[str, Any], event_id: str, now: float
+) -> Outgoing:
+    """A request by which Event Grid speaks for itself: `kind` is SubscriptionValidation or SubscriptionDeletion."""
+    suffix = {"SubscriptionValidation": "SubscriptionValidationEvent"}.get(kind, "SubscriptionDeletedEvent")
+    event = {
+        "id": event_id,
+        "topic": subscription.topic_id,
+        "subject": subject,
+        "data": data,
+        "eventType": f"Microsoft.EventGrid.{suffix}",
+        "eventTime": service_time(now),
+        "metadataVersion": "1",
+        "dataVersion": "2",
+    }
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "aeg-event-type": kind,
+        "aeg-subscription-name": subscription.name.upper(),
+        "aeg-delivery-count": "0",
+        "aeg-data-version": "2",
+        "aeg-metadata-version": "1",
+    }
+    return Outgoing("POST", subscription.settings.destination.url, headers, orjson.dumps([event]))
