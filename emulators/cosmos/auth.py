@@ -1,6 +1,7 @@
 """Who may do what: the master key's signature, resource tokens, identity tokens.
 
-Raises Refused with the service's own errors. Signatures are compared in constant time; keys and signatures never reach a log.
+Raises Refused with the service's own errors. Signatures are compared in constant time; keys and signatures never
+reach a log.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from emulators.base.clock import Clock
 from emulators.base.ids import Ids
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from emulators.cosmos.application import create
+from tests.emulators.cosmos.http import Door
 from tests.serving import served
 
 
@@ -44,3 +45,9 @@ def database(client: CosmosClient) -> DatabaseProxy:
 def container(database: DatabaseProxy) -> ContainerProxy:
     """An empty container with the partition key /pk."""
     return database.create_container("items", PartitionKey("/pk"))
+
+
+@pytest.fixture
+def door(url: str) -> Door:
+    """Plain HTTP to the same emulator."""
+    return Door(url)
