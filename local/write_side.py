@@ -32,9 +32,9 @@ async def read_write_side(settings: Mapping[str, str]) -> list[WrittenOrder]:
         database = client.get_database_client(settings["OrdersDatabase"])
         container = database.get_container_client(settings["OrdersWriteContainer"])
         async for document in container.query_items("SELECT * FROM c", max_item_count=PAGE_ITEMS):
-            if document["id"] == document["orderId"]:
+            if document["type"] == "order":
                 orders[document["id"]] = document
-            else:
+            elif document["type"] == "event":
                 events.setdefault(document["orderId"], []).append(document)
     return [
         WrittenOrder(
