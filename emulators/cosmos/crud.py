@@ -15,7 +15,7 @@ import orjson
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.resources import as_stored, check_name, page_of
+from emulators.cosmos.resources import as_stored, check_name, page_of, query_of
 from emulators.cosmos.store.catalog import Resource
 from emulators.cosmos.wire import Call, answer, resource_headers
 
@@ -48,6 +48,10 @@ class Crud:
     async def list_all(self, call: Call) -> Response:
         """GET on the feed."""
         return await page_of(call, self.kind, call.resource(), show=self.show)
+
+    async def query(self, call: Call) -> Response:
+        """POST on the feed with a query."""
+        return await query_of(call, self.kind, call.resource(), show=self.show)
 
     async def replace(self, call: Call) -> Response:
         """PUT on the resource."""

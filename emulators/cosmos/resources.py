@@ -10,6 +10,7 @@ import orjson
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.evaluation import select
 from emulators.cosmos.store.catalog import Resource
 from emulators.cosmos.wire import Call, answer
 
@@ -71,7 +72,24 @@ async def page_of(
     )
 
 
-def envelope(kind: str, rid: str, bodies: list[dict[str, Any]]) -> bytes:
+async def query_of(
+    call: Call, kind: str, owner: Resource | None, *, show: Callable[[Call, Resource], dict[str, Any]] = as_stored
+) -> Response:
+    """The results of a query over the resources of `kind` under `owner`, a page of them."""
+    parent = owner.rid if owner else ""
+    found = call.account.store.catalog.children(kind, parent)
+    await call.account.store.database.settled()
+    results = select(call, [show(call, each) for each in found])
+    size = min(call.page_size(limits.FEED_ITEMS_DEFAULT), limits.PAGE_ITEMS_MAX)
+    start = _position(call.header("x-ms-continuation"))
+    shown = results[start : start + size]
+    headers = {"x-ms-item-count": str(len(shown))}
+    if len(results) > start + size:
+        headers["x-ms-continuation"] = str(start + size)
+    return answer(call, 200, envelope(kind, parent, shown), charge=charges.QUERY_BASE, headers=headers)
+
+
+def envelope(kind: str, rid: str, bodies: list[Any]) -> bytes:
     """A feed's body."""
     return orjson.dumps({"_rid": rid, FEED_KEYS[kind]: bodies, "_count": len(bodies)})
 

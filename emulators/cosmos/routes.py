@@ -32,7 +32,7 @@ Operation = Callable[[Call], Awaitable[Response]]
 
 
 def _feed(crud: Crud) -> Mapping[str, Operation]:
-    return {"create": crud.create, "upsert": crud.upsert, "list": crud.list_all}
+    return {"create": crud.create, "upsert": crud.upsert, "list": crud.list_all, "query": crud.query}
 
 
 def _resource(crud: Crud) -> Mapping[str, Operation]:
@@ -41,9 +41,9 @@ def _resource(crud: Crud) -> Mapping[str, Operation]:
 
 ROUTES: Mapping[str, Mapping[str, Operation]] = {
     "": {"read": account.read},
-    "dbs": {"create": databases.create, "list": databases.list_all},
+    "dbs": {"create": databases.create, "list": databases.list_all, "query": databases.query},
     "dbs/*": {"read": databases.read, "delete": databases.delete},
-    "dbs/*/colls": {"create": containers.create, "list": containers.list_all},
+    "dbs/*/colls": {"create": containers.create, "list": containers.list_all, "query": containers.query},
     "dbs/*/colls/*": {"read": containers.read, "replace": containers.replace, "delete": containers.delete},
     "dbs/*/colls/*/pkranges": {"list": ranges.read},
     "dbs/*/colls/*/docs": {
@@ -62,7 +62,7 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
         "delete": items.delete,
     },
     "dbs/*/colls/*/operations/*": {"execute": deletion.delete_partition},
-    "dbs/*/colls/*/conflicts": {"list": conflicts.list_all},
+    "dbs/*/colls/*/conflicts": {"list": conflicts.list_all, "query": conflicts.list_all},
     "dbs/*/colls/*/conflicts/*": {"read": conflicts.read, "delete": conflicts.read},
     "dbs/*/colls/*/sprocs": _feed(scripts.procedures),
     "dbs/*/colls/*/sprocs/*": {**_resource(scripts.procedures), "execute": scripts.execute},
@@ -74,7 +74,7 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
     "dbs/*/users/*": _resource(users),
     "dbs/*/users/*/permissions": _feed(permissions),
     "dbs/*/users/*/permissions/*": _resource(permissions),
-    "offers": {"list": offers.list_all},
+    "offers": {"list": offers.list_all, "query": offers.query},
     "offers/*": {"read": offers.read, "replace": offers.replace},
 }
 

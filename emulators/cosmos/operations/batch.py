@@ -72,7 +72,7 @@ async def _execute_atomic(call: Call, container: Container, operations: list[dic
         size = 0
         for index, operation in enumerate(operations):
             try:
-                outcome = _do(writer, container, key, operation)
+                outcome = _do(call, writer, container, key, operation)
                 size += len(outcome.body or b"")
                 if size > limits.RESPONSE_BYTES_MAX:
                     raise Refused(errors.TOO_LARGE)
@@ -101,7 +101,7 @@ async def _execute_bulk(call: Call, container: Container, operations: list[dict[
             def work(
                 connection: apsw.Connection, operation: dict[str, Any] = operation, key: Key = key, at: Range = range_
             ) -> Outcome:
-                return _do(Writer(connection, container, at, call.now), container, key, operation)
+                return _do(call, Writer(connection, container, at, call.now), container, key, operation)
 
             outcomes.append(await call.account.store.database.write(work))
         except Refused as refused:
@@ -112,7 +112,7 @@ async def _execute_bulk(call: Call, container: Container, operations: list[dict[
     return _answer(call, container, shown, None, MULTI_STATUS if failed else 200, outcomes)
 
 
-def _do(writer: Writer, container: Container, key: Key, operation: Mapping[str, Any]) -> Outcome:
+def _do(call: Call, writer: Writer, container: Container, key: Key, operation: Mapping[str, Any]) -> Outcome:
     """One operation inside the write transaction. Raises Refused."""
     body = operation.get("resourceBody")
     name = operation.get("id")
@@ -121,34 +121,46 @@ def _do(writer: Writer, container: Container, key: Key, operation: Mapping[str, 
     if not isinstance(name, str):
         raise Refused(errors.MISSING_ID)
     at = address(container, key, name)
-    return _DO[operation["operationType"]](writer, container, key, at, operation)
+    return _DO[operation["operationType"]](call, writer, container, key, at, operation)
 
 
-def _create(writer: Writer, container: Container, key: Key, at: Address, operation: Mapping[str, Any]) -> Outcome:
+def _create(
+    call: Call, writer: Writer, container: Container, key: Key, at: Address, operation: Mapping[str, Any]
+) -> Outcome:
     stored, charge = create_in(writer, container, key, at, _document(operation))
     return _written(201, stored, charge, operation)
 
 
-def _upsert(writer: Writer, container: Container, key: Key, at: Address, operation: Mapping[str, Any]) -> Outcome:
+def _upsert(
+    call: Call, writer: Writer, container: Container, key: Key, at: Address, operation: Mapping[str, Any]
+) -> Outcome:
     status, stored, charge = upsert_in(writer, container, key, at, _document(operation), _if_match(operation))
     return _written(status, stored, charge, operation)
 
 
-def _replace(writer: Writer, container: Container, key: Key, at: Address, operation: Mapping[str, Any]) -> Outcome:
+def _replace(
+    call: Call, writer: Writer, container: Container, key: Key, at: Address, operation: Mapping[str, Any]
+) -> Outcome:
     stored, charge = replace_in(writer, container, key, at, _document(operation), _if_match(operation))
     return _written(200, stored, charge, operation)
 
 
-def _patch(writer: Writer, container: Container, key: Key, at: Address, operation: Mapping[str, Any]) -> Outcome:
-    stored, charge = patch_in(writer, container, key, at, operation.get("resourceBody"), _if_match(operation))
+def _patch(
+    call: Call, writer: Writer, container: Container, key: Key, at: Address, operation: Mapping[str, Any]
+) -> Outcome:
+    stored, charge = patch_in(call, writer, container, key, at, operation.get("resourceBody"), _if_match(operation))
     return _written(200, stored, charge, operation)
 
 
-def _delete(writer: Writer, container: Container, key: Key, at: Address, operation: Mapping[str, Any]) -> Outcome:
+def _delete(
+    call: Call, writer: Writer, container: Container, key: Key, at: Address, operation: Mapping[str, Any]
+) -> Outcome:
     return Outcome(204, charge=delete_in(writer, container, at, _if_match(operation)))
 
 
-def _read(writer: Writer, container: Container, key: Key, at: Address, operation: Mapping[str, Any]) -> Outcome:
+def _read(
+    call: Call, writer: Writer, container: Container, key: Key, at: Address, operation: Mapping[str, Any]
+) -> Outcome:
     found = writer.find(at)
     if found is None:
         raise Refused(errors.NOT_FOUND)
@@ -157,7 +169,7 @@ def _read(writer: Writer, container: Container, key: Key, at: Address, operation
     return Outcome(200, charge=charges.read(len(found.body)), etag=found.etag, body=found.body)
 
 
-_DO: Mapping[str, Callable[[Writer, Container, Key, Address, Mapping[str, Any]], Outcome]] = {
+_DO: Mapping[str, Callable[[Call, Writer, Container, Key, Address, Mapping[str, Any]], Outcome]] = {
     "Create": _create,
     "Upsert": _upsert,
     "Replace": _replace,

@@ -10,7 +10,7 @@ from emulators.cosmos.wire import Call, answer, container_headers
 
 
 async def list_all(call: Call) -> Response:
-    """GET conflicts."""
+    """GET conflicts, and POST with a query."""
     container = call.container()
     headers = container_headers(call, container, None) | {"x-ms-item-count": "0"}
     return answer(

@@ -13,7 +13,7 @@ from emulators.cosmos.errors import Refused
 from emulators.cosmos.operations.offers import DEFAULT, add_offer, highest, offer_of, parse_throughput, remove_offer
 from emulators.cosmos.partitioning import parse_definition
 from emulators.cosmos.policies import changed_container, new_container
-from emulators.cosmos.resources import check_name, page_of
+from emulators.cosmos.resources import check_name, page_of, query_of
 from emulators.cosmos.store.catalog import Container, Resource
 from emulators.cosmos.store.documents import usage
 from emulators.cosmos.wire import Call, answer, container_headers, resource_headers
@@ -58,6 +58,11 @@ async def read(call: Call) -> Response:
 async def list_all(call: Call) -> Response:
     """GET colls."""
     return await page_of(call, "colls", call.resource(1))
+
+
+async def query(call: Call) -> Response:
+    """POST colls with a query."""
+    return await query_of(call, "colls", call.resource(1))
 
 
 async def replace(call: Call) -> Response:

@@ -9,7 +9,7 @@ from emulators.base.serving import Response
 from emulators.cosmos import charges, errors
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.operations.offers import add_offer, parse_throughput, remove_offer
-from emulators.cosmos.resources import check_name, page_of
+from emulators.cosmos.resources import check_name, page_of, query_of
 from emulators.cosmos.wire import Call, answer, resource_headers
 
 
@@ -41,6 +41,11 @@ async def read(call: Call) -> Response:
 async def list_all(call: Call) -> Response:
     """GET dbs."""
     return await page_of(call, "dbs", None)
+
+
+async def query(call: Call) -> Response:
+    """POST dbs with a query."""
+    return await query_of(call, "dbs", None)
 
 
 async def delete(call: Call) -> Response:

@@ -11,7 +11,7 @@ import orjson
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.resources import page_of
+from emulators.cosmos.resources import page_of, query_of
 from emulators.cosmos.store.catalog import Catalog, Resource
 from emulators.cosmos.wire import Call, answer, resource_headers
 
@@ -29,6 +29,11 @@ async def read(call: Call) -> Response:
 async def list_all(call: Call) -> Response:
     """GET offers."""
     return await page_of(call, "offers", None)
+
+
+async def query(call: Call) -> Response:
+    """POST offers with a query."""
+    return await query_of(call, "offers", None)
 
 
 async def replace(call: Call) -> Response:

@@ -9,8 +9,8 @@ import orjson
 
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, patch
-from emulators.cosmos.conditions import holds
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.evaluation import holds
 from emulators.cosmos.operations.items import OK, check_match, replace_in, write
 from emulators.cosmos.partitioning import Key
 from emulators.cosmos.store.catalog import Container
@@ -27,14 +27,14 @@ async def update(call: Call) -> Response:
 
     def work(connection: apsw.Connection) -> tuple[int, Stored, float]:
         writer = Writer(connection, container, at.range, call.now, creates=0)
-        stored, charge = patch_in(writer, container, key, at, body, call.header("if-match"))
+        stored, charge = patch_in(call, writer, container, key, at, body, call.header("if-match"))
         return OK, stored, charge
 
     return await write(call, container, at.range, work)
 
 
 def patch_in(
-    writer: Writer, container: Container, key: Key, at: Address, body: object, if_match: str
+    call: Call, writer: Writer, container: Container, key: Key, at: Address, body: object, if_match: str
 ) -> tuple[Stored, float]:
     """Patch inside a write transaction; what was stored and its charge. Raises Refused."""
     operations, condition = patch.parse_operations(body)
@@ -43,7 +43,7 @@ def patch_in(
         raise Refused(errors.NOT_FOUND)
     check_match(found, if_match)
     old: dict[str, Any] = orjson.loads(found.body)
-    if condition and not holds(condition, old):
+    if condition and not holds(call, condition, old):
         raise Refused(errors.PATCH_CONDITION_FAILED, charge=charges.REFUSED_WRITE)
     mine = {name: value for name, value in old.items() if name not in SYSTEM_PROPERTIES}
     return replace_in(writer, container, key, at, patch.apply(container, mine, operations), "")

@@ -1,0 +1,90 @@
+"""The query language asked of what is at hand: resources' descriptions, or the one document of a patch condition.
+
+Queries over a container's items are `operations.query`'s; these are small, have no index and no partitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+
+from emulators.cosmos import errors
+from emulators.cosmos.errors import Refused
+from emulators.cosmos.sql.errors import QueryRefused, QueryUnbuilt, QueryUnservable
+from emulators.cosmos.sql.functions import Context
+from emulators.cosmos.sql.statement import Row, prepare
+from emulators.cosmos.sql.values import Value
+from emulators.cosmos.wire import Call
+
+TICKS_PER_SECOND = 10_000_000
+
+
+def select(call: Call, documents: Iterable[dict[str, Any]]) -> list[Any]:
+    """The results of the call's query over `documents`. Raises Refused."""
+    text, parameters = _asked(call)
+    with _refusals():
+        statement, context = prepare(text), _context(call, parameters)
+        window = statement.window(context)
+        if statement.is_collected:
+            values = statement.collect(documents, context).results()
+        else:
+            rows: list[Row] = [row for document in documents for row in statement.rows(document, context)]
+            if statement.is_sorted:
+                rows.sort(key=lambda row: row.sort_key)
+            values = [row.value for row in rows]
+        end = None if window.take is None else window.skip + window.take
+        return values[window.skip : end]
+
+
+def holds(call: Call, condition: str, document: dict[str, Any]) -> bool:
+    """Whether a document meets `FROM c WHERE …`. Raises Refused."""
+    with _refusals():
+        statement = prepare(f"SELECT * {condition}")
+        return any(True for _ in statement.rows(document, _context(call, {})))
+
+
+def _asked(call: Call) -> tuple[str, dict[str, Value]]:
+    body = call.json_object()
+    text, given = body.get("query"), body.get("parameters") or []
+    if not isinstance(text, str) or not isinstance(given, list):
+        raise Refused(errors.BAD_REQUEST)
+    if not all(isinstance(each, dict) and "name" in each for each in given):
+        raise Refused(errors.BAD_REQUEST)
+    return text, {str(each["name"]): each.get("value") for each in given}
+
+
+def _context(call: Call, parameters: dict[str, Value]) -> Context:
+    clock = call.account.clock
+
+    def ticks() -> int:
+        return int(clock.now() * TICKS_PER_SECOND)
+
+    def user_function(name: str, arguments: list[Value]) -> Value:
+        raise QueryUnbuilt(f"the user-defined function {name} outside a container's items")
+
+    return Context(parameters, ticks, ticks(), call.account.ids.chance, user_function, {}, False)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except QueryRefused as refused:
+        findings = [
+            {
+                "severity": "Error",
+                "location": {"start": each.start, "end": each.end},
+                "code": each.code,
+                "message": each.message,
+            }
+            for each in refused.findings
+        ]
+        text = f"Message: {orjson.dumps({'errors': findings}).decode()}"
+        raise Refused(errors.BAD_REQUEST, text) from None
+    except QueryUnservable as refused:
+        raise Refused(errors.BAD_REQUEST, errors.wrapped(str(refused))) from None
+    except QueryUnbuilt as unbuilt:
+        raise Refused(errors.NOT_BUILT, f"{unbuilt} is not implemented in this emulator.") from None
