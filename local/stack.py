@@ -29,6 +29,8 @@ from local.state import StackState, data_lock
 from local.supervisor import Service, Supervisor
 from local.topology import Topology, read_topology
 
+WEBHOOK_KEY = "eventgrid_extension"
+"""The name of the system key that the Event Grid webhook demands (spec of the host, functions-host 2)."""
 SERVICES = ("azurite", "cosmos", "eventgrid", "functions")
 STOP_ORDER = ["functions", "eventgrid", "cosmos", "azurite"]
 """No function may run when its stores have gone."""
@@ -132,10 +134,18 @@ async def running_stack(options: Options) -> AsyncIterator[Stack]:
 async def _start(stack: Stack) -> None:
     services = [service for service in _services(stack) if service.name not in stack.options.without]
 
+    keys_known = asyncio.Event()
+    if "functions" in stack.options.without or not stack.options.enable_auth:
+        keys_known.set()
+
     async def bring_up(service: Service) -> None:
         stack.seconds[service.name] = await stack.supervisor.start(service)
-        if service.name != "functions":
-            await _provision(stack, service.name)
+        if service.name == "functions":
+            _learn_keys(stack)
+            keys_known.set()
+        elif service.name == "eventgrid":
+            await keys_known.wait()  # the subscription's endpoint carries the host's system key
+        await _provision(stack, service.name)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -152,6 +162,19 @@ async def _start(stack: Stack) -> None:
 async def _restarted(stack: Stack, name: str) -> None:
     await _provision(stack, name)
     _write_state(stack)
+
+
+def _learn_keys(stack: Stack) -> None:
+    """Read the keys that the host made for itself; it keeps them as the real one does, in files when told so."""
+    if not stack.options.enable_auth:
+        return
+    keys = json.loads((_secrets(stack.options) / "host.json").read_text(encoding="utf-8"))
+    stack.function_key = next(each["value"] for each in keys["functionKeys"] if each["name"] == "default")
+    stack.webhook_key = next(each["value"] for each in keys["systemKeys"] if each["name"] == WEBHOOK_KEY)
+
+
+def _secrets(options: Options) -> Path:
+    return options.data / "functions" / "secrets"
 
 
 def _write_state(stack: Stack) -> None:
@@ -221,6 +244,8 @@ def _functions_host(stack: Stack, trust: Mapping[str, str]) -> Service:
     written = app_settings(options.app)
     # Only what differs from local.settings.json: the environment wins over it, and says so line by line.
     differing = {name: value for name, value in stack.settings().items() if written.get(name) != value}
+    if options.enable_auth:
+        differing |= {"AzureWebJobsSecretStorageType": "files", "FUNCTIONS_SECRETS_PATH": str(_secrets(options))}
     return Service("functions", command, _says_ready, {**trust, **differing}, options.app)
 
 
