@@ -53,6 +53,9 @@ class Surroundings:
     pause_up_to: Callable[[float], Awaitable[None]] = _pause_up_to
 
 
+REAL = Surroundings()
+
+
 class Settings(BaseModel):
     """The app settings that the write side reads."""
 
@@ -102,7 +105,7 @@ class WriteSide:
             await close()
 
 
-async def connect(settings: Settings, surroundings: Surroundings = Surroundings(), *, proxy: bool = False) -> WriteSide:
+async def connect(settings: Settings, surroundings: Surroundings = REAL, *, proxy: bool = False) -> WriteSide:
     """A write side for `settings`. Raises StoreUnavailable when Cosmos DB does not answer."""
     closers: list[Callable[[], Awaitable[Any]]] = []
     credential: Any = None

@@ -1,0 +1,92 @@
+"""What can go wrong on the read side, and the problem details (RFC 9457) that a query answers then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+from azure.cosmos.exceptions import CosmosClientTimeoutError
+
+from update_order_status_read_model.limits import RETRY_AFTER_SECONDS
+
+TOO_MANY_REQUESTS = 429
+NO_CLEAR_ANSWER = frozenset({408, 410, 449, 500, 502, 503, 504})
+"""Transient by their nature (Cosmos DB: designing resilient applications). A write may have happened or not."""
+
+
+class StoreThrottled(Exception):
+    """The store's throughput is used up."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__(f"the store asks to wait {retry_after_seconds:g} s")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be reached or did not answer in time."""
+
+
+class Contended(Exception):
+    """Other deliveries changed the view at every attempt. Event Grid will bring the event again."""
+
+
+class SettingsWrong(Exception):
+    """App settings are missing or wrong. The text names them."""
+
+
+@contextmanager
+def translated_store_errors() -> Iterator[None]:
+    """Turn the SDK's errors into this module's; those that mean a mistake of ours fly on as they are."""
+    try:
+        yield
+    except (ServiceRequestError, ServiceResponseError, CosmosClientTimeoutError) as failure:
+        raise StoreUnavailable(str(failure)) from failure
+    except HttpResponseError as failure:
+        if failure.status_code == TOO_MANY_REQUESTS:
+            milliseconds = (getattr(failure, "headers", None) or {}).get("x-ms-retry-after-ms")
+            raise StoreThrottled(float(milliseconds) / 1000 if milliseconds else RETRY_AFTER_SECONDS) from failure
+        if failure.status_code in NO_CLEAR_ANSWER:
+            raise StoreUnavailable(f"the store answered {failure.status_code}") from failure
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A kind of problem: its HTTP status, name and title. Its `type` is `urn:problem-type:orders:<name>`."""
+
+    status: int
+    name: str
+    title: str
+
+
+class Refused(Exception):
+    """The query is answered with this problem."""
+
+    def __init__(
+        self, problem: Problem, detail: str, *, retry_after_seconds: float | None = None, **members: Any
+    ) -> None:
+        super().__init__(detail)
+        self.problem = problem
+        self.detail = detail
+        self.retry_after_seconds = retry_after_seconds
+        self.members = members
+
+    def document(self) -> dict[str, Any]:
+        """The problem details."""
+        return {
+            "type": f"urn:problem-type:orders:{self.problem.name}",
+            "title": self.problem.title,
+            "status": self.problem.status,
+            "detail": self.detail,
+            **self.members,
+        }
+
+
+INVALID_QUERY = Problem(400, "invalid-query", "The query is not valid")
+NOT_FOUND = Problem(404, "order-not-found", "There is no such order")
+THROTTLED = Problem(429, "throttled", "The store's throughput is used up")
+NOT_YET = Problem(503, "not-yet-projected", "The order has not reached that version here yet")
+UNAVAILABLE = Problem(503, "unavailable", "The query could not be answered; ask again")

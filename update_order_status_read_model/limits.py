@@ -1,0 +1,33 @@
+"""Every number of the read side that bounds something: its unit and why it is that much."""
+
+PROJECT_ATTEMPTS_MAX = 5
+"""Tries to save one view against other deliveries for the same order; beyond it Event Grid brings the event again."""
+PROJECT_PAUSE_SECONDS = 0.02
+"""Upper bound of the random pause before the second attempt; doubles with each further one."""
+
+PAGE_SIZE = 50
+PAGE_SIZE_MAX = 1000
+CONTINUATION_TOKEN_CHARACTERS_MAX = 4096
+"""Ours have some 300; the bound keeps us from decoding whatever a URL can carry."""
+
+WAIT_MILLISECONDS_MAX = 10_000
+"""The longest a query waits for a version: well below the 230 s after which Azure's load balancer gives up."""
+WAIT_STEPS_SECONDS = (0.05, 0.1, 0.2)
+"""Pauses between looks at a view that is late; the last one repeats. A look costs one request unit."""
+RETRY_AFTER_SECONDS = 1
+"""What a caller is told to wait when the store itself names no time."""
+
+GENERATIONS_CACHE_SECONDS = 5.0
+"""How old this process's knowledge of which generation is read and written may be. A rebuild waits longer."""
+
+PARKED_PAYLOAD_CHARACTERS_MAX = 1_500_000
+"""An event may have 1 MB (Event Grid quotas), a document 2 MB (Cosmos DB quotas)."""
+
+STORE_READ_TIMEOUT_SECONDS = 5
+STORE_CONNECT_TIMEOUT_SECONDS = 3
+STORE_CONNECT_RETRIES_MAX = 1
+STORE_CONNECT_RETRY_SECONDS = 0.1
+"""A connection that breaks once is tried again at once; more is for the caller or for Event Grid."""
+STORE_THROTTLE_RETRIES_MAX = 3
+STORE_THROTTLE_WAIT_SECONDS_MAX = 3
+"""Beyond this the caller is told 429, and Event Grid that the delivery failed: both come again later."""

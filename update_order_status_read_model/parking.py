@@ -1,0 +1,45 @@
+"""Events that can never be applied as they are: kept with the reason, counted, out of the way of all others.
+
+Raising for them would be worse: Event Grid would repeat them for a day and slow down every healthy event on the way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+
+from azure.cosmos.aio import ContainerProxy
+from azure.cosmos.exceptions import CosmosResourceExistsError
+
+from order_events import format_moment
+from update_order_status_read_model.errors import translated_store_errors
+from update_order_status_read_model.limits import PARKED_PAYLOAD_CHARACTERS_MAX
+
+
+class ParkingLot:
+    """The container of parked events. One that comes again is counted, not kept twice."""
+
+    def __init__(self, container: ContainerProxy, now: Callable[[], datetime]) -> None:
+        self._container = container
+        self._now = now
+
+    async def park(self, payload: str, reason: str) -> str:
+        """Keep `payload` with `reason`; the id under which it is kept."""
+        parked_id = "parked:" + hashlib.sha256(payload.encode("utf-8", "surrogatepass")).hexdigest()
+        document = {
+            "id": parked_id,
+            "orderId": parked_id,  # its own partition: what cannot be decoded cannot be trusted to name its order
+            "type": "parked",
+            "reason": reason,
+            "payload": payload[:PARKED_PAYLOAD_CHARACTERS_MAX],
+            "parkedAt": format_moment(self._now()),
+            "deliveries": 1,
+        }
+        with translated_store_errors():
+            try:
+                await self._container.create_item(document)
+            except CosmosResourceExistsError:
+                again = [{"op": "incr", "path": "/deliveries", "value": 1}]
+                await self._container.patch_item(parked_id, parked_id, again)
+        return parked_id

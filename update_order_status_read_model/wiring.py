@@ -1,0 +1,155 @@
+"""Puts the read side together from settings. The only reader of the environment, and where time and chance come in,
+so that a simulation can own both."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.cosmos.aio import CosmosClient
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from update_order_status_read_model import limits
+from update_order_status_read_model.errors import SettingsWrong, translated_store_errors
+from update_order_status_read_model.fallback import WriteSideFallback
+from update_order_status_read_model.generations import GenerationPointer
+from update_order_status_read_model.parking import ParkingLot
+from update_order_status_read_model.projection import Projection
+from update_order_status_read_model.queries import Queries
+from update_order_status_read_model.store import ViewStore
+
+GENERATIONS = (1, 2)
+"""The generations that are provisioned: containers named `<OrdersReadContainer>-1` and `-2`."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - the door by which time comes in
+
+
+async def _pause_up_to(seconds: float) -> None:
+    await asyncio.sleep(random.uniform(0, seconds))  # noqa: S311 - rivals are to part, nothing is to be guessed
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the read side needs of the world besides its stores."""
+
+    now: Callable[[], datetime] = _now
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    pause_up_to: Callable[[float], Awaitable[None]] = _pause_up_to
+
+
+REAL = Surroundings()
+
+
+class Settings(BaseModel):
+    """The app settings that the read side reads."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    connection: str | None = Field(None, alias="CosmosDBConnection")
+    account_endpoint: str | None = Field(None, alias="CosmosDBConnection__accountEndpoint")
+    database: str = Field(alias="OrdersDatabase")
+    read_container: str = Field(alias="OrdersReadContainer")
+    parked_container: str = Field(alias="OrdersParkedContainer")
+    write_container: str = Field(alias="OrdersWriteContainer")
+    fallback: Literal["write", "none"] = Field("write", alias="OrdersReadYourWritesFallback")
+    token_key: str = Field(alias="OrdersContinuationTokenKey", min_length=16)
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Settings:
+        """The settings in `environment`. Raises SettingsWrong naming each that is missing or wrong."""
+        try:
+            settings = cls.model_validate({name: text for name, text in environment.items() if text})
+        except ValidationError as failure:
+            faults = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in failure.errors(include_input=False))
+            raise SettingsWrong(f"App settings: {faults}.") from failure
+        if not settings.connection and not settings.account_endpoint:
+            raise SettingsWrong("App settings: set CosmosDBConnection, or CosmosDBConnection__accountEndpoint.")
+        return settings
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSide:
+    """The read side, connected."""
+
+    projection: Projection
+    queries: Queries
+    _closers: list[Callable[[], Awaitable[Any]]] = field(default_factory=list)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for close in reversed(self._closers):
+            await close()
+
+
+async def connect(settings: Settings, surroundings: Surroundings = REAL, *, proxy: bool = False) -> ReadSide:
+    """A read side for `settings`. Raises StoreUnavailable when Cosmos DB does not answer."""
+    closers: list[Callable[[], Awaitable[Any]]] = []
+    credential: Any = None
+    if not settings.connection:
+        from azure.identity.aio import DefaultAzureCredential  # half a second that most starts save
+
+        credential = DefaultAzureCredential()
+        closers.append(credential.close)
+    client = _cosmos_client(settings, credential, proxy=proxy)
+    closers.append(client.close)
+    with translated_store_errors():
+        await client.__aenter__()
+    database = client.get_database_client(settings.database)
+    parked = database.get_container_client(settings.parked_container)
+    now = surroundings.now
+    stores = {
+        number: ViewStore(database.get_container_client(f"{settings.read_container}-{number}"), now)
+        for number in GENERATIONS
+    }
+    pointer = GenerationPointer(parked, now)
+    fallback = None
+    if settings.fallback == "write":
+        fallback = WriteSideFallback(database.get_container_client(settings.write_container))
+    return ReadSide(
+        Projection(pointer, stores, ParkingLot(parked, now), surroundings.pause_up_to),
+        Queries(pointer, stores, fallback, settings.token_key.encode(), now, surroundings.sleep),
+        closers,
+    )
+
+
+def _cosmos_client(settings: Settings, credential: Any, *, proxy: bool) -> CosmosClient:
+    options: dict[str, Any] = {
+        "transport": AioHttpTransport(use_env_settings=proxy),
+        "connection_timeout": limits.STORE_CONNECT_TIMEOUT_SECONDS,
+        "read_timeout": limits.STORE_READ_TIMEOUT_SECONDS,
+        "retry_throttle_total": limits.STORE_THROTTLE_RETRIES_MAX,
+        "retry_throttle_backoff_max": limits.STORE_THROTTLE_WAIT_SECONDS_MAX,
+        "retry_connect": limits.STORE_CONNECT_RETRIES_MAX,
+        "retry_read": limits.STORE_CONNECT_RETRIES_MAX,
+        "retry_backoff_factor": limits.STORE_CONNECT_RETRY_SECONDS,
+    }
+    if settings.connection:
+        return CosmosClient.from_connection_string(settings.connection, **options)
+    return CosmosClient(str(settings.account_endpoint), credential, **options)
+
+
+_read_side: ReadSide | None = None
+_connecting = asyncio.Lock()
+
+
+async def read_side() -> ReadSide:
+    """This process's read side, connected at its first use: a worker must load without its stores."""
+    global _read_side
+    async with _connecting:
+        if _read_side is None:
+            proxy = any(name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name in os.environ)
+            _read_side = await connect(Settings.read(os.environ), proxy=proxy)
+    return _read_side
+
+
+async def queries() -> Queries:
+    """This process's queries."""
+    return (await read_side()).queries
