@@ -136,6 +136,9 @@ class Target:
     expires: float
 
 
+_LETTER_COLUMNS = "number, subscription, container, reason, event_id, due, gives_up, path, written, content"
+
+
 class Store:
     """Everything that must outlive the process. `path=None` keeps it in memory."""
 
@@ -350,8 +353,7 @@ class Store:
 
     def _letters(self, condition: str, bindings: tuple[object, ...]) -> list[DeadLetter]:
         rows = self._read(
-            "SELECT number, subscription, container, reason, event_id, due, gives_up, path, written, content "
-            f"FROM dead_letters WHERE {condition}",
+            f"SELECT {_LETTER_COLUMNS} FROM dead_letters WHERE {condition}",  # noqa: S608 - our own text
             bindings,
         )
         return [DeadLetter(*row) for row in rows]

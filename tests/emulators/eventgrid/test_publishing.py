@@ -1,0 +1,246 @@
+"""Publishing: what is accepted, what is refused, and in whose words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from azure.core.credentials import AzureKeyCredential, AzureSasCredential
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.core.messaging import CloudEvent
+from azure.eventgrid import EventGridEvent, EventGridPublisherClient, generate_sas
+from azure.eventgrid.aio import EventGridPublisherClient as AsyncPublisherClient
+
+from emulators.eventgrid.auth import DEVELOPMENT_KEY, SECOND_DEVELOPMENT_KEY
+from tests.emulators.eventgrid.conftest import Emulator, event
+from tests.emulators.eventgrid.subscriber import Subscriber
+
+PARITY = "parity suite of pm7y/AzureEventGridSimulator, run against Azure"
+SDK = "azure-eventgrid 4.22.1"
+
+
+def inner_code(answer: requests.Response) -> str:
+    """The inner code of an error body."""
+    code: str = answer.json()["error"]["details"][0]["code"]
+    return code
+
+
+@pytest.mark.read_in_sdk(SDK)
+def test_the_sdk_publishes_event_grid_events_with_a_key(emulator: Emulator, webhook: Subscriber) -> None:
+    """The subscriber gets the event with the topic's id and the metadata version filled in."""
+    endpoint = emulator.topic("orders")
+    emulator.subscribe("orders", "sub", webhook.url)
+    with EventGridPublisherClient(endpoint, AzureKeyCredential(DEVELOPMENT_KEY)) as client:
+        client.send(EventGridEvent(subject="orders/update", event_type="T", data={"n": 1}, data_version="1.0"))
+    (delivered,) = webhook.wait_for(1)[0].document
+    assert delivered["data"] == {"n": 1}
+    assert delivered["topic"].endswith("/providers/Microsoft.EventGrid/topics/orders")
+    assert delivered["metadataVersion"] == "1"
+
+
+@pytest.mark.read_in_sdk(SDK)
+async def test_the_async_sdk_publishes_cloud_events_with_a_signature(emulator: Emulator, webhook: Subscriber) -> None:
+    """A token made by the SDK opens the topic; a CloudEvent is delivered as one bare object."""
+    endpoint = emulator.topic("clouds", inputSchema="CloudEventSchemaV1_0")
+    emulator.subscribe("clouds", "sub", webhook.url)
+    token = generate_sas(endpoint, DEVELOPMENT_KEY, datetime.now(UTC) + timedelta(hours=1))  # noqa: TID251
+    async with AsyncPublisherClient(endpoint, AzureSasCredential(token)) as client:
+        await client.send([CloudEvent(source="/s", type="T", data={"n": 1}), CloudEvent(source="/s", type="T", data=2)])
+    deliveries = webhook.wait_for(2)
+    assert sorted(str(each.document["data"]) for each in deliveries) == ["2", "{'n': 1}"]
+    assert {each.headers["content-type"] for each in deliveries} == {"application/cloudevents+json; charset=utf-8"}
+
+
+@pytest.mark.read_in_sdk(SDK)
+def test_the_sdk_turns_a_wrong_key_into_an_authentication_error(emulator: Emulator) -> None:
+    """401 with the service's body."""
+    endpoint = emulator.topic("orders")
+    with (
+        EventGridPublisherClient(endpoint, AzureKeyCredential("d3Jvbmc=")) as client,
+        pytest.raises(ClientAuthenticationError, match="The request authorization key is not authorized for"),
+    ):
+        client.send(EventGridEvent(subject="s", event_type="T", data={}, data_version="1"))
+
+
+@pytest.mark.seen_on_azure(PARITY)
+def test_success_is_200_with_an_empty_body_and_a_request_id(emulator: Emulator) -> None:
+    """Also without an api-version, in any case, with a trailing slash, and with text/plain."""
+    endpoint = emulator.topic("orders")
+    address = endpoint.replace("/api/events", "/API/Events/")
+    answer = emulator.publish(address, [event()], **{"content-type": "text/plain"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["api-supported-versions"] == "2018-01-01"
+    assert len(answer.headers["x-ms-request-id"]) == 36
+
+
+@pytest.mark.seen_on_azure(PARITY)
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({}, "Token Expected: StartArray, Actual Token Received: StartObject."),
+        ([], "The array holds no event."),
+        ([1], "Token Expected: StartObject, Actual Token Received: Integer."),
+        ([event(id="")], "requires 'id' property to be set."),
+        ([event(subject=None)], "requires 'subject' property to be set."),
+        ([event(dataVersion="")], "requires 'dataVersion' property to be set."),
+        ([event(eventTime="yesterday")], "'eventTime' is not a date"),
+        ([event(metadataVersion="2")], "'metadataVersion' must be '1'"),
+        ([event(source="x")], "Received unexpected property 'source' in JSON"),
+        ([event(), event(id="")], "requires 'id' property to be set."),
+    ],
+)
+def test_an_invalid_event_refuses_the_whole_request(emulator: Emulator, body: Any, says: str) -> None:
+    """400 InputJsonInvalid, the message twice and with a report id, and nothing accepted."""
+    answer = emulator.publish(emulator.topic("orders"), body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], inner_code(answer)) == (400, "BadRequest", "InputJsonInvalid")
+    assert says in error["message"]
+    assert error["message"] == error["details"][0]["message"]
+    assert f"Report '{answer.headers['x-ms-request-id']}:" in error["message"]
+    assert emulator.totals()["PublishSuccessCount"] == 0
+
+
+@pytest.mark.seen_on_azure(PARITY)
+def test_the_topic_property_is_not_the_publishers_to_set(emulator: Emulator) -> None:
+    """A foreign topic in an event is 401."""
+    answer = emulator.publish(emulator.topic("orders"), [event(topic="/another")])
+    assert answer.status_code == 401
+
+
+@pytest.mark.seen_on_azure(PARITY)
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({}, 401, "Unauthorized"),
+        ({"aeg-sas-key": ""}, 400, "InvalidSas"),
+        ({"aeg-sas-key": "bm8="}, 401, "Unauthorized"),
+        ({"authorization": "Bearer a.b.c"}, 401, "Unauthorized"),
+        ({"aeg-sas-token": "garbage"}, 401, "Unauthorized"),
+        ({"authorization": "SharedAccessSignature r=a&e=b&s=c"}, 401, "Unauthorized"),
+    ],
+)
+def test_who_has_no_right_is_told_so(emulator: Emulator, headers: dict[str, str], status: int, code: str) -> None:
+    """Missing, empty, wrong and forged credentials, each with the service's status and code."""
+    answer = requests.post(emulator.topic("orders"), json=[event()], headers=headers, timeout=30)
+    assert (answer.status_code, inner_code(answer)) == (status, code)
+
+
+@pytest.mark.read_in_sdk(SDK)
+@pytest.mark.parametrize("hours", [-1, 1])
+@pytest.mark.parametrize("spelling", ["%Y-%m-%d %H:%M:%S+00:00", "%Y-%m-%dT%H:%M:%S", "%m/%d/%Y %I:%M:%S\u202f%p"])
+def test_a_token_opens_until_it_expires(emulator: Emulator, spelling: str, hours: int) -> None:
+    """In each SDK's spelling of the expiry, also for the second key and in the Authorization header."""
+    from urllib.parse import quote
+
+    from emulators.eventgrid.auth import sign
+
+    endpoint = emulator.topic("orders")
+    expiry = (datetime.now(UTC) + timedelta(hours=hours)).strftime(spelling)  # noqa: TID251
+    text = f"r={quote(endpoint + '?apiVersion=2018-01-01', safe='')}&e={quote(expiry, safe='')}"
+    token = f"{text}&s={quote(sign(text, SECOND_DEVELOPMENT_KEY).decode(), safe='')}"
+    sent = {"authorization": f"SharedAccessSignature {token}"}
+    answer = requests.post(endpoint, json=[event()], headers=sent, timeout=30)
+    assert answer.status_code == (200 if hours > 0 else 401)
+
+
+@pytest.mark.seen_on_azure(PARITY)
+def test_other_methods_and_paths(emulator: Emulator) -> None:
+    """OPTIONS tells the schema, HEAD is 404, others 405 with Allow, unknown paths and topics 404."""
+    endpoint = emulator.topic("orders")
+    assert requests.options(endpoint, timeout=30).headers["aeg-input-event-schema"] == "EventGridEvent"
+    assert requests.head(endpoint, timeout=30).status_code == 404
+    refused = requests.put(endpoint, timeout=30)
+    assert (refused.status_code, "POST" in refused.headers["allow"]) == (405, True)
+    for path in ("/nowhere", "/nosuch/api/events"):
+        answer = requests.post(emulator.url + path, json=[event()], timeout=30)
+        assert (answer.status_code, inner_code(answer)) == (404, "ResourceNotFound")
+
+
+@pytest.mark.seen_on_azure(PARITY)
+def test_too_large_a_request_is_413(emulator: Emulator) -> None:
+    """Over 1,536,000 bytes a request, over 1,049,600 an event; the message has no report id."""
+    endpoint = emulator.topic("orders")
+    for size, limit in ((1_600_000, 1_536_000), (1_100_000, 1_049_600)):
+        answer = emulator.publish(endpoint, [event(data="x" * size)])
+        assert (answer.status_code, inner_code(answer)) == (413, "PayloadTooLarge")
+        assert answer.json()["error"]["message"] == f"The maximum size ({limit}) has been exceeded."
+
+
+@pytest.mark.seen_on_azure(PARITY)
+def test_cloud_events_by_content_type(emulator: Emulator) -> None:
+    """Structured is one object, batch an array, binary comes in headers; anything else is refused by its kind."""
+    endpoint = emulator.topic("clouds", inputSchema="CloudEventSchemaV1_0")
+    one = {"id": "1", "type": "T", "source": "/s", "specversion": "1.0"}
+    binary = {"ce-id": "1", "ce-type": "T", "ce-source": "/s", "ce-specversion": "1.0"}
+    structured, batch = "application/cloudevents+json", "application/cloudevents-batch+json"
+    for body, headers, status in (
+        (one, {"content-type": structured}, 200),
+        ([one], {"content-type": structured}, 400),
+        ([one], {"content-type": batch}, 200),
+        (one, {"content-type": batch}, 400),
+        (one, {}, 200),
+        ([one], {}, 400),
+        ([], {"content-type": batch}, 400),
+        ({"id": "1", "type": "T"}, {}, 200),
+        ({"id": "1"}, {}, 400),
+        (one | {"time": "soon"}, {}, 400),
+        (one, {"content-type": "text/plain"}, 415),
+        ({"a": 1}, binary, 200),
+        ({"a": 1}, binary | {"content-type": "text/plain"}, 415),
+        ({"a": 1}, binary | {"ce-source": ""}, 400),
+        (one, binary | {"content-type": structured}, 400),
+    ):
+        answer = emulator.publish(endpoint, body, **headers)
+        assert answer.status_code == status, (body, headers, answer.text)
+
+
+@pytest.mark.documented("articles/event-grid input-mappings")
+def test_a_custom_schema_is_mapped_and_delivered_whole(emulator: Emulator, webhook: Subscriber) -> None:
+    """The mapping finds type and subject, a default fills the version, and the original is delivered unchanged."""
+    mapping = {
+        "inputSchemaMappingType": "Json",
+        "properties": {
+            "eventType": {"sourceField": "kind"},
+            "subject": {"sourceField": "about.name"},
+            "dataVersion": {"defaultValue": "3"},
+        },
+    }
+    endpoint = emulator.topic("custom", inputSchema="CustomEventSchema", inputSchemaMapping=mapping)
+    wanted = {"includedEventTypes": ["made"], "subjectBeginsWith": "cup"}
+    emulator.subscribe("custom", "whole", webhook.url, filter=wanted)
+    emulator.subscribe("custom", "envelope", webhook.url, eventDeliverySchema="EventGridSchema")
+    original = {"kind": "made", "about": {"name": "cup-1"}, "n": [1]}
+    assert emulator.publish(endpoint, [original]).status_code == 200
+    assert emulator.publish(endpoint, [{"kind": "made"}]).status_code == 400
+    bodies = {each.headers["aeg-subscription-name"]: each.document[0] for each in webhook.wait_for(2)}
+    assert bodies["WHOLE"] == original
+    envelope = bodies["ENVELOPE"]
+    assert (envelope["eventType"], envelope["subject"], envelope["dataVersion"]) == ("made", "cup-1", "3")
+    assert envelope["data"] == original
+
+
+@pytest.mark.read_in_sdk("azure-mgmt-eventgrid 10.4.0: regenerateKey answers both keys")
+def test_a_rotated_key_opens_and_the_old_one_does_not(emulator: Emulator) -> None:
+    """key1 is replaced; key2 still works."""
+    endpoint = emulator.topic("orders")
+    keys = emulator.arm("POST", "/topics/orders/regenerateKey", {"keyName": "key1"}).json()
+    assert emulator.publish(endpoint, [event()]).status_code == 401
+    for key in keys.values():
+        assert emulator.publish(endpoint, [event()], **{"aeg-sas-key": key}).status_code == 200
+
+
+@pytest.mark.our_choice("a fault rule is the emulator's own feature")
+def test_a_fault_rule_refuses_a_publish(emulator: Emulator) -> None:
+    """The SDK sees the status that the rule names, once."""
+    endpoint = emulator.topic("orders")
+    emulator.control(
+        "POST", "/faults", {"match": {"operation": "publish", "topic": "orders"}, "act": {"status": 429}, "times": 1}
+    )
+    with EventGridPublisherClient(endpoint, AzureKeyCredential(DEVELOPMENT_KEY), retry_total=0) as client:
+        sent = EventGridEvent(subject="s", event_type="T", data={}, data_version="1")
+        with pytest.raises(HttpResponseError) as refused:
+            client.send(sent)
+        assert refused.value.status_code == 429
+        client.send(sent)
