@@ -63,8 +63,9 @@ class Publisher:
             async with gate:
                 try:
                     await self._orders.mark_published(event)
-                except (StoreThrottled, StoreUnavailable) as failure:
-                    # It stays pending: the relay will publish it a second time, which the projection tolerates.
+                except (StoreThrottled, StoreUnavailable, AzureError) as failure:
+                    # Whatever the reason, the command has taken effect and must not fail now. The event stays
+                    # pending: the relay will publish it a second time, which the projection tolerates.
                     log.warning("marking deferred event=%s reason=%s", event.event_id, _first_line(failure))
 
         await asyncio.gather(*(mark(event) for event in events))

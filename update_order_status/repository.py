@@ -1,8 +1,10 @@
 """The write container: orders, their events and the records of commands. The only room that knows its documents.
 
 One partition holds one order: the document of the order itself (`id` = the order's id) and one document for each
-command that took effect (`id` from the command). An event that is not yet published has `pending`, the moment it was
-made, so the index on `pending` holds the backlog and nothing else.
+command that took effect (`id` from the command): its event, or a receipt when it changed nothing. All of them hold
+the data of an event, since that is an order's whole state, and so stay readable through `order_events`.
+
+An event that is not yet published has `pending`, the moment it was made, so the index on it holds the backlog alone.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from azure.cosmos.exceptions import (
     CosmosResourceNotFoundError,
 )
 
-from order_events import DATA_VERSION, EVENT_TYPE, OrderStatus, OrderStatusUpdated, format_moment, read_data
+from order_events import DATA_VERSION, EVENT_TYPE, OrderStatusUpdated, format_moment, read_data
 from update_order_status.domain import Order, UpdateOrderStatus, event_id, evolve
 from update_order_status.errors import TOO_MANY_REQUESTS, StoreThrottled, StoreUnavailable, translated_store_errors
 from update_order_status.errors import retry_after_seconds as retry_after
@@ -78,11 +80,11 @@ class OrderRepository:
                 document = await self._container.read_item(order_id, partition_key=order_id)
             except CosmosResourceNotFoundError:
                 return None
-        return Stored(_read_order(document), document["_etag"])
+        return Stored(evolve(read_event(document)), document["_etag"])
 
     async def commit(self, event: OrderStatusUpdated, replacing: Stored | None) -> Commit:
         """Write `event` and the order it leads to, both or neither, unless the order is no longer `replacing`."""
-        order = _order_document(evolve(event))
+        order = _document("order", event.order_id, event)
         write_order: tuple[Any, ...]
         if replacing is None:
             write_order = ("create", (order,))
@@ -90,7 +92,8 @@ class OrderRepository:
             write_order = ("replace", (event.order_id, order), {"if_match_etag": replacing.etag})
         # Built anew for each attempt: azure-cosmos takes the ETag out of the caller's own list while formatting it,
         # so a second use of the same list would replace blindly.
-        batch = [("create", (_event_document(event),)), write_order]
+        pending = {"eventType": EVENT_TYPE, "pending": format_moment(event.occurred_at)}
+        batch = [("create", ({**_document("event", event.event_id, event), **pending},)), write_order]
         try:
             with translated_store_errors():
                 await self._container.execute_item_batch(batch, partition_key=event.order_id)
@@ -108,22 +111,25 @@ class OrderRepository:
                 document = await self._container.read_item(record_id, partition_key=command.order_id)
             except CosmosResourceNotFoundError:
                 return None
-        if document["type"] == "receipt":
-            return CommandRecord(_read_order(document), None, pending=False)
         event = read_event(document)
+        if document["type"] == "receipt":
+            return CommandRecord(evolve(event), None, pending=False)
         return CommandRecord(evolve(event), event, pending="pending" in document)
 
     async def record_unchanged(self, command: UpdateOrderStatus, order: Order) -> bool:
         """Keep what `command` was answered although it changed nothing. False: it has a record already."""
-        receipt = {
-            **_order_document(order),
-            "id": event_id(command.order_id, command.command_id),
-            "type": "receipt",
-            "commandId": command.command_id,
-        }
+        answered = OrderStatusUpdated(
+            event_id=event_id(command.order_id, command.command_id),
+            order_id=order.order_id,
+            status=order.status,
+            previous_status=order.previous_status,
+            version=order.version,
+            occurred_at=order.updated_at,
+            command_id=command.command_id,
+        )
         with translated_store_errors():
             try:
-                await self._container.create_item(receipt)
+                await self._container.create_item(_document("receipt", answered.event_id, answered))
             except CosmosResourceExistsError:
                 return False
         return True
@@ -157,40 +163,10 @@ def _read_refusal(failure: CosmosBatchOperationError) -> Commit:
     raise failure
 
 
-def _order_document(order: Order) -> Document:
-    return {
-        "id": order.order_id,
-        "orderId": order.order_id,
-        "type": "order",
-        "status": order.status.value,
-        "previousStatus": order.previous_status and order.previous_status.value,
-        "version": order.version,
-        "updatedAt": format_moment(order.updated_at),
-    }
-
-
-def _read_order(document: Mapping[str, Any]) -> Order:
-    previous = document["previousStatus"]
-    return Order(
-        document["orderId"],
-        OrderStatus(document["status"]),
-        OrderStatus(previous) if previous is not None else None,
-        document["version"],
-        datetime.fromisoformat(document["updatedAt"]),
-    )
-
-
-def _event_document(event: OrderStatusUpdated) -> Document:
-    return {
-        "id": event.event_id,
-        "type": "event",
-        "eventType": EVENT_TYPE,
-        "dataVersion": DATA_VERSION,
-        "pending": format_moment(event.occurred_at),
-        **event.data(),
-    }
+def _document(kind: str, document_id: str, event: OrderStatusUpdated) -> Document:
+    return {"id": document_id, "type": kind, "eventId": event.event_id, "dataVersion": DATA_VERSION, **event.data()}
 
 
 def read_event(document: Mapping[str, Any]) -> OrderStatusUpdated:
-    """The event that an event document holds."""
-    return read_data(document["id"], document["dataVersion"], document)
+    """The event whose data a document of any type holds."""
+    return read_data(document["eventId"], document["dataVersion"], document)

@@ -91,6 +91,7 @@ class ReadSide:
 
 async def connect(settings: Settings, surroundings: Surroundings = REAL, *, proxy: bool = False) -> ReadSide:
     """A read side for `settings`. Raises StoreUnavailable when Cosmos DB does not answer."""
+    logging.getLogger("azure").setLevel(logging.WARNING)  # else the SDKs log some thirty lines for every call
     closers: list[Callable[[], Awaitable[Any]]] = []
     credential: Any = None
     if not settings.connection:
