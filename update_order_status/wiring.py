@@ -4,6 +4,7 @@ come in, so that a simulation can own all of them."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import uuid

@@ -4,6 +4,7 @@ so that a simulation can own both."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping
