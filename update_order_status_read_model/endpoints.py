@@ -156,7 +156,7 @@ def _refusing_failures() -> Iterator[None]:
     try:
         yield
     except TokenRefused as failure:
-        raise _invalid("continuationToken", str(failure)) from failure
+        raise _invalid("continuationToken", f"is refused: {failure}") from failure
     except StoreThrottled as failure:
         raise Refused(THROTTLED, str(failure), retry_after_seconds=failure.retry_after_seconds) from failure
     except StoreUnavailable as failure:
