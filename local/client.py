@@ -75,10 +75,10 @@ class OrderService:
     async def visible(self, order_id: str, version: int, *, seconds_max: float) -> float | None:
         """Seconds until the read side shows at least `version`, or None when it does not within `seconds_max`."""
         began = time.perf_counter()
-        while (waited := time.perf_counter() - began) < seconds_max:
+        while time.perf_counter() - began < seconds_max:
             answer = await self.get(order_id)
             if answer.status == 200 and answer.body["version"] >= version:
-                return waited
+                return time.perf_counter() - began
             await asyncio.sleep(VISIBLE_POLL_SECONDS)
         return None
 

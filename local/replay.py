@@ -65,7 +65,7 @@ class Report:
         }
 
     def lag(self, percentile: int) -> float | None:
-        """The sampled time from a command's answer until a query shows it, in milliseconds."""
+        """The sampled time from a command's answer until the answer of a query that shows it, in milliseconds."""
         if len(self.lags) < 2:
             return round(self.lags[0] * 1000, 1) if self.lags else None
         return round(statistics.quantiles(self.lags, n=100, method="inclusive")[percentile - 1] * 1000, 1)
