@@ -117,20 +117,10 @@ def signed_payload(request: Request, target: Target) -> str:
     path = target.owner_path
     if target.kind == "operations":
         path = "/".join(f"{each}/{name}" for each, name in zip(target.types[:2], target.names[:2], strict=True))
-    elif is_rid_based(target) or (target.kind == "offers" and target.names):
+    elif target.is_rid_based or (target.kind == "offers" and target.names):
         path = target.names[-1].lower()
     date, plain_date = request.headers.get("x-ms-date", ""), request.headers.get("date", "")
     return f"{request.method.lower()}\n{kind}\n{path}\n{date.lower()}\n{plain_date.lower()}\n"
-
-
-def is_rid_based(target: Target) -> bool:
-    """Whether a path is made of rids: then its first name is eight characters that stand for four bytes."""
-    if not target.names or target.types[0] != "dbs" or len(target.names[0]) != 8:
-        return False
-    try:
-        return len(base64.b64decode(target.names[0].replace("-", "/"), validate=True)) == 4
-    except ValueError:
-        return False
 
 
 def _parse(header: str) -> tuple[str, str]:

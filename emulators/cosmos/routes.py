@@ -62,7 +62,7 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
         "delete": items.delete,
     },
     "dbs/*/colls/*/operations/*": {"execute": deletion.delete_partition},
-    "dbs/*/colls/*/conflicts": {"list": conflicts.list_all, "query": conflicts.list_all},
+    "dbs/*/colls/*/conflicts": {"list": conflicts.list_all, "query": conflicts.query},
     "dbs/*/colls/*/conflicts/*": {"read": conflicts.read, "delete": conflicts.read},
     "dbs/*/colls/*/sprocs": _feed(scripts.procedures),
     "dbs/*/colls/*/sprocs/*": {**_resource(scripts.procedures), "execute": scripts.execute},

@@ -16,6 +16,7 @@ from emulators.cosmos import errors
 from emulators.cosmos.account import Account
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.partitioning import Key, PartitionKeyError, parse_header
+from emulators.cosmos.store import rid as rids
 from emulators.cosmos.store.catalog import Container, Range, Resource
 from emulators.cosmos.store.documents import lsn_of
 
@@ -58,6 +59,16 @@ class Target:
     def owner_path(self) -> str:
         """The path of the resource, or of a feed's owner: what signatures are made over."""
         return "/".join(f"{kind}/{name}" for kind, name in zip(self.types, self.names, strict=False))
+
+    @property
+    def is_rid_based(self) -> bool:
+        """Whether the path is made of rids: then its first name is eight characters that stand for four bytes."""
+        if not self.names or self.types[0] != "dbs" or len(self.names[0]) != 8:
+            return False
+        try:
+            return len(rids.raw(self.names[0])) == 4
+        except ValueError:
+            return False
 
 
 def parse_target(raw_path: str) -> Target:

@@ -10,12 +10,19 @@ from emulators.cosmos.wire import Call, answer, container_headers
 
 
 async def list_all(call: Call) -> Response:
-    """GET conflicts, and POST with a query."""
+    """GET conflicts."""
     container = call.container()
     headers = container_headers(call, container, None) | {"x-ms-item-count": "0"}
     return answer(
         call, 200, envelope("conflicts", container.resource.rid, []), charge=charges.METADATA, headers=headers
     )
+
+
+async def query(call: Call) -> Response:
+    """POST conflicts with a query."""
+    if call.partition_key_or_prefix() is None and not call.flag("x-ms-documentdb-query-enablecrosspartition"):
+        raise Refused(errors.CROSS_PARTITION_DISABLED)
+    return await list_all(call)
 
 
 async def read(call: Call) -> Response:

@@ -20,7 +20,7 @@ from emulators.cosmos.wire import Call, answer, container_headers, resource_head
 
 
 async def create(call: Call) -> Response:
-    """POST colls: the container, its offer, and a physical partition for every 10,000 RU/s."""
+    """POST colls: the container, its offer, and a physical partition for every 6,000 RU/s."""
     database = call.resource(1)
     asked = call.json_object()
     name = check_name(asked)

@@ -13,7 +13,7 @@ from emulators.cosmos.errors import Refused
 from emulators.cosmos.partitioning import Key
 from emulators.cosmos.sessions import check_session
 from emulators.cosmos.store.catalog import Container, Range
-from emulators.cosmos.store.documents import Address, Stored, Taken, Writer, address, find, lsn_of
+from emulators.cosmos.store.documents import Address, Stored, Taken, Writer, address, find, id_of_rid, lsn_of
 from emulators.cosmos.wire import Call, answer, container_headers
 
 CREATED, OK, NO_CONTENT, NOT_MODIFIED = 201, 200, 204, 304
@@ -53,7 +53,7 @@ async def replace(call: Call) -> Response:
     container = call.container()
     key = call.partition_key(container)
     document = parse_document(call.request.body)
-    at = address(container, key, call.target.names[2])
+    at = named_item(call, container, key)
 
     def work(connection: apsw.Connection) -> tuple[int, Stored, float]:
         writer = Writer(connection, container, at.range, call.now, creates=0)
@@ -66,7 +66,7 @@ async def replace(call: Call) -> Response:
 async def delete(call: Call) -> Response:
     """DELETE docs/R."""
     container = call.container()
-    at = address(container, call.partition_key(container), call.target.names[2])
+    at = named_item(call, container, call.partition_key(container))
 
     def work(connection: apsw.Connection) -> tuple[int, float]:
         writer = Writer(connection, container, at.range, call.now, creates=0)
@@ -80,7 +80,7 @@ async def delete(call: Call) -> Response:
 async def read(call: Call) -> Response:
     """GET docs/R."""
     container = call.container()
-    at = address(container, call.partition_key(container), call.target.names[2])
+    at = named_item(call, container, call.partition_key(container))
     store = call.account.store
     check_session(call, container, at.range)
     found = find(store.connection, container, at, call.now)
@@ -93,6 +93,17 @@ async def read(call: Call) -> Response:
     if call.header("if-none-match") in (found.etag, "*"):
         return answer(call, NOT_MODIFIED, charge=charges.REFUSED, headers=headers)
     return answer(call, OK, found.body, charge=charges.read(len(found.body)), headers=headers)
+
+
+def named_item(call: Call, container: Container, key: Key) -> Address:
+    """The address of the item in the path, which clients may give by its rid. Raises Refused."""
+    at = address(container, key, call.target.names[2])
+    if not call.target.is_rid_based:
+        return at
+    document_id = id_of_rid(call.account.store.connection, container, at.id)
+    if document_id is None:
+        raise Refused(errors.NOT_FOUND)
+    return address(container, key, document_id)
 
 
 def create_in(
@@ -115,8 +126,6 @@ def upsert_in(
     """Create or replace inside a write transaction; (status, what was stored, charge). Raises Refused."""
     found = writer.find(at)
     if found is None:
-        if if_match and if_match != "*":
-            raise Refused(errors.PRECONDITION_FAILED)
         return CREATED, *create_in(writer, container, key, at, document)
     return OK, *replace_in(writer, container, key, at, document, if_match)
 

@@ -11,10 +11,10 @@ from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, patch
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.evaluation import holds
-from emulators.cosmos.operations.items import OK, check_match, replace_in, write
+from emulators.cosmos.operations.items import OK, check_match, named_item, replace_in, write
 from emulators.cosmos.partitioning import Key
 from emulators.cosmos.store.catalog import Container
-from emulators.cosmos.store.documents import SYSTEM_PROPERTIES, Address, Stored, Writer, address
+from emulators.cosmos.store.documents import SYSTEM_PROPERTIES, Address, Stored, Writer
 from emulators.cosmos.wire import Call
 
 
@@ -22,7 +22,7 @@ async def update(call: Call) -> Response:
     """PATCH docs/R."""
     container = call.container()
     key = call.partition_key(container)
-    at = address(container, key, call.target.names[2])
+    at = named_item(call, container, key)
     body = call.json()
 
     def work(connection: apsw.Connection) -> tuple[int, Stored, float]:

@@ -154,6 +154,16 @@ def find(connection: apsw.Connection, container: Container, at: Address, now: in
     return Stored(*row) if row else None
 
 
+def id_of_rid(connection: apsw.Connection, container: Container, rid: str) -> str | None:
+    """The id of the item with this rid, None when the container has none."""
+    try:
+        counter, range_id = rids.parse_document(container.raw_rid, rid)
+    except ValueError:
+        return None
+    position = position_of(place_of(container.number, range_id), counter)
+    return next((name for (name,) in fetch(connection, "SELECT id FROM document WHERE position=?", (position,))), None)
+
+
 def delete_all(connection: apsw.Connection, scope: Scope, writer: Writer) -> None:
     """Delete every document in `scope`, which lies in the writer's range."""
     for epk, pk, document_id, *stored in select(

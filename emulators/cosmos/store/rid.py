@@ -44,6 +44,14 @@ def child_rid(container: bytes, kind: str, counter: int, range_id: int = 0) -> s
     return _text(container + tail)
 
 
+def parse_document(container: bytes, rid: str) -> tuple[int, int]:
+    """(counter, range id) of a document's rid. Raises ValueError when it is none of this container."""
+    whole = raw(rid)
+    if len(whole) != 16 or whole[:8] != container or whole[15] >> 4 != _CHILD_KIND["docs"]:
+        raise ValueError(f"{rid!r} is no document's resource id here")
+    return int.from_bytes(whole[8:12], "little"), int.from_bytes(whole[13:15], "little")
+
+
 def raw(rid: str) -> bytes:
     """The bytes of a rid. Raises ValueError when it is none."""
     try:

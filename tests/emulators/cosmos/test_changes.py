@@ -63,7 +63,7 @@ def test_a_reader_may_start_now_or_at_a_time(container: ContainerProxy, clock: C
 @pytest.mark.documented(FEED)
 def test_a_feed_may_be_of_one_partition_key_or_range(database: DatabaseProxy) -> None:
     """A key's feed has its items only; the ranges' feeds together have all items once."""
-    container = database.create_container("many", PartitionKey("/pk"), offer_throughput=30000)
+    container = database.create_container("many", PartitionKey("/pk"), offer_throughput=18000)
     for number in range(30):
         container.create_item({"id": str(number), "pk": f"p{number % 10}"})
     assert ids(container.query_items_change_feed(start_time="Beginning", partition_key="p3")) == ["3", "13", "23"]

@@ -258,6 +258,17 @@ def test_the_feed_is_paged_without_gaps(container: ContainerProxy) -> None:
     assert pages == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
 
 
+@pytest.mark.read_in_sdk("azure-cosmos _base.py: an item given as a dictionary is addressed by its _self link")
+def test_an_item_is_reached_by_its_rids_too(container: ContainerProxy) -> None:
+    """A read item can be handed back to read, replace and delete it."""
+    made = container.create_item({"id": "a", "pk": "x"})
+    assert container.read_item(made, "x")["_rid"] == made["_rid"]
+    assert container.replace_item(made, {"id": "a", "pk": "x", "n": 1})["n"] == 1
+    container.delete_item(made, "x")
+    with pytest.raises(exceptions.CosmosResourceNotFoundError):
+        container.read_item(made, "x")
+
+
 @pytest.mark.read_in_sdk("azure-cosmos aio")
 async def test_the_async_client_works_alike(url: str, container: ContainerProxy, client: CosmosClient) -> None:
     """The async SDK writes and reads the same data."""

@@ -76,12 +76,12 @@ def test_hierarchical_keys_need_all_levels_for_an_item(database: DatabaseProxy) 
     assert refused.value.status_code == 400
 
 
-@pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/concepts-limits")
-@pytest.mark.parametrize(("throughput", "count"), [(400, 1), (10000, 1), (10100, 2), (50000, 5)])
+@pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/scaling-provisioned-throughput-best-practices")
+@pytest.mark.parametrize(("throughput", "count"), [(400, 1), (6000, 1), (6100, 2), (12000, 2), (30000, 5)])
 def test_throughput_decides_the_number_of_ranges(
     door: Door, database: DatabaseProxy, throughput: int, count: int
 ) -> None:
-    """One physical partition for every 10,000 RU/s, tiling the hash space without a gap."""
+    """One physical partition for every 6,000 RU/s at the start, tiling the hash space without a gap."""
     container = database.create_container("sized", PartitionKey("/pk"), offer_throughput=throughput)
     ranges = door.call("GET", f"{container.container_link}/pkranges").json()["PartitionKeyRanges"]
     assert len(ranges) == count
