@@ -1,0 +1,26 @@
+"""What can go wrong before an invocation, in the words of the real host, with what to do where it says nothing.
+
+`StartError` ends the process; a `FunctionInError` takes one function out and leaves the others running.
+"""
+
+from __future__ import annotations
+
+
+class StartError(Exception):
+    """The host cannot start. The text is what the user reads, and says what to do."""
+
+
+class AppNotIndexed(StartError):
+    """The app could not be indexed. `report` is the user's own traceback."""
+
+    def __init__(self, summary: str, report: str) -> None:
+        super().__init__(summary)
+        self.report = report
+
+
+class FunctionInError(Exception):
+    """One function cannot run; the text follows "The 'X' function is in error: "."""
+
+
+class InvocationFailed(Exception):
+    """A function raised, or what it returned cannot be used. The cause is the user's exception."""

@@ -1,0 +1,105 @@
+"""JSON documents in the blobs of AzureWebJobsStorage: timer states, keys, leases of singletons.
+
+The storage SDK is imported when the first blob is touched: an app of HTTP functions never pays for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from emulators.functions_host.errors import FunctionInError
+from emulators.functions_host.limits import TIMER_STORAGE_SECONDS_MAX
+from emulators.functions_host.settings import Settings
+
+HOSTS_CONTAINER = "azure-webjobs-hosts"
+SECRETS_CONTAINER = "azure-webjobs-secrets"  # noqa: S105 - the container's name
+STORAGE_SETTING = "AzureWebJobsStorage"
+
+
+class StorageUnavailable(Exception):
+    """The storage account did not answer, or refused. The text names it."""
+
+
+class JsonBlobs:
+    """Documents under names in one container, which is created when first written to."""
+
+    def __init__(self, connection: str, container: str) -> None:
+        self._connection = connection
+        self._container_name = container
+        self._container: Any = None
+
+    async def read(self, name: str) -> dict[str, Any] | None:
+        """The document, or None when there is none. Raises StorageUnavailable."""
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
+
+        try:
+            download = await self._client().download_blob(name)
+            document = json.loads(await download.readall())
+        except ResourceNotFoundError:
+            return None
+        except AzureError as failure:
+            raise self._unavailable(failure) from failure
+        return document if isinstance(document, dict) else None
+
+    async def write(self, name: str, document: Mapping[str, Any]) -> None:
+        """Keep the document. Raises StorageUnavailable."""
+        from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+
+        body = json.dumps(document).encode()
+        try:
+            try:
+                await self._client().upload_blob(name, body, overwrite=True)
+            except ResourceNotFoundError:
+                try:
+                    await self._client().create_container()
+                except ResourceExistsError:
+                    pass  # another host was faster
+                await self._client().upload_blob(name, body, overwrite=True)
+        except AzureError as failure:
+            raise self._unavailable(failure) from failure
+
+    def blob(self, name: str) -> Any:
+        """The SDK's own client of one blob, for leases."""
+        return self._client().get_blob_client(name)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._container is not None:
+            await self._container.close()
+            self._container = None
+
+    def _client(self) -> Any:
+        if self._container is None:
+            from azure.core.pipeline.transport import AioHttpTransport
+            from azure.storage.blob.aio import ContainerClient
+
+            try:
+                self._container = ContainerClient.from_connection_string(
+                    self._connection,
+                    self._container_name,
+                    transport=AioHttpTransport(use_env_settings=False),
+                    retry_total=0,
+                    connection_timeout=TIMER_STORAGE_SECONDS_MAX,
+                    read_timeout=TIMER_STORAGE_SECONDS_MAX,
+                )
+            except ValueError as refusal:
+                raise StorageUnavailable(f"{STORAGE_SETTING} is not a connection string: {refusal}") from refusal
+        return self._container
+
+    def _unavailable(self, failure: Exception) -> StorageUnavailable:
+        account = getattr(self._container, "primary_hostname", "") if self._container else ""
+        first_line = str(failure).split("\n", 1)[0]
+        return StorageUnavailable(f"storage account {account} ({STORAGE_SETTING}): {first_line}")
+
+
+def webjobs_storage(settings: Settings) -> str:
+    """The connection string of AzureWebJobsStorage. Raises FunctionInError when it is not set."""
+    connection = settings.connection("Storage") or settings.get(STORAGE_SETTING)
+    if connection is None:
+        raise FunctionInError(
+            f"{STORAGE_SETTING} is not set. Put it into local.settings.json "
+            '("UseDevelopmentStorage=true" is Azurite on this machine).'
+        )
+    return connection

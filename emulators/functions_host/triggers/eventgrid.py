@@ -1,0 +1,101 @@
+"""The Event Grid webhook: both handshakes, and one invocation per event, answered when all have ended.
+
+What the extension answers, and when, was read in Microsoft.Azure.WebJobs.Extensions.EventGrid (HttpRequestProcessor,
+EventGridExtensionConfigProvider). It never looks at the content type.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from emulators.base.clock import Clock
+from emulators.base.serving import Request, Response
+from emulators.functions_host.converters import Datum
+from emulators.functions_host.dates import round_trip
+from emulators.functions_host.index import Function
+from emulators.functions_host.invocation import Call, Invoker
+from emulators.functions_host.limits import EVENT_GRID_EVENTS_MAX
+
+TYPE = "eventgridtrigger"
+ORIGINS = frozenset(
+    {
+        "eventgrid.azure.net",
+        "eventgrid.azure.us",
+        "eventgrid.azure.cn",
+        "eventgrid.azure.eaglex.ic.gov",
+        "eventgrid.azure.microsoft.scloud",
+    }
+)
+
+
+class EventGridWebhook:
+    """Answers /runtime/webhooks/eventgrid for the functions given, by name."""
+
+    def __init__(self, functions: Mapping[str, Function], invoker: Invoker, clock: Clock) -> None:
+        self._functions = functions
+        self._invoker = invoker
+        self._clock = clock
+
+    async def handle(self, request: Request) -> Response:
+        """The answer to one request of Event Grid."""
+        name = next((value for key, value in request.query if key.lower() == "functionname"), "")
+        function = self._functions.get(name)
+        if function is None:
+            return Response(404, {"content-type": "text/plain; charset=utf-8"}, f"cannot find function: '{name}'".encode())
+        if request.method == "OPTIONS":
+            asked = request.headers.get("webhook-request-origin", "")
+            allowed = asked if asked in ORIGINS else "eventgrid.azure.net"
+            return Response(200, {"webhook-allowed-origin": allowed})
+        match request.headers.get("aeg-event-type", "").lower():
+            case "subscriptionvalidation":
+                return _validation_answer(request.body)
+            case "notification":
+                return await self._notify(function, request.body)
+            case "unsubscribe":
+                return Response(202)
+        return Response(400)
+
+    async def _notify(self, function: Function, body: bytes) -> Response:
+        document = orjson.loads(body)
+        if isinstance(document, dict):
+            document = [document]
+        if not isinstance(document, list):
+            raise ValueError("an Event Grid notification is an array of events or one event")  # noqa: TRY004
+        if len(document) > EVENT_GRID_EVENTS_MAX:
+            raise ValueError(f"an Event Grid notification holds at most {EVENT_GRID_EVENTS_MAX} events")
+        if function.trigger.text("cardinality").lower() == "many":
+            calls = [self.call(document)] if document else []
+        else:
+            calls = [self.call(event) for event in document]
+        outcomes = await asyncio.gather(*(self._invoker.invoke(function, call) for call in calls))
+        if any(outcome.failure for outcome in outcomes):
+            text = f"Exception while executing function: Functions.{function.name}"
+            return Response(500, {"content-type": "text/plain; charset=utf-8"}, text.encode())
+        return Response(202)
+
+    def call(self, event: Any) -> Call:
+        """What one event (or, with cardinality many, the array) asks of a function."""
+        data = event.get("data") if isinstance(event, dict) else None
+        return Call(
+            Datum(orjson.dumps(event).decode(), "json"),
+            reason=f"EventGrid trigger fired at {round_trip(self._clock.utc().astimezone())}",
+            metadata={} if data is None else {"data": Datum(orjson.dumps(data).decode(), "json")},
+            data=event if isinstance(event, dict) else {},
+        )
+
+
+def _validation_answer(body: bytes) -> Response:
+    document = orjson.loads(body)
+    if isinstance(document, list):
+        data = document[0]["data"]
+    else:
+        data = document["data"]
+        if isinstance(data, str):
+            data = orjson.loads(data)
+    answer = orjson.dumps({"validationResponse": data["validationCode"]})
+    return Response(200, {"content-type": "application/json; charset=utf-8"}, answer)
+
