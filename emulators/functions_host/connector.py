@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from emulators.functions_host.converters import Datum
-from emulators.functions_host.errors import FunctionInError
+from emulators.functions_host.errors import FunctionInError, NotBuilt
 from emulators.functions_host.index import Binding, Function
 from emulators.functions_host.invocation import Call
 
@@ -33,7 +33,7 @@ class Connectors:
         await self.writers[binding.type.lower()](function, binding, value, call)
 
     def check(self, function: Function) -> None:
-        """Raise FunctionInError when the function has a binding that is not built."""
+        """Raise NotBuilt when the function has a binding that is not built."""
         for binding in function.input_bindings:
             if binding.type.lower() not in self.readers:
                 raise _not_built(binding, "input")
@@ -43,7 +43,4 @@ class Connectors:
 
 
 def _not_built(binding: Binding, side: str) -> FunctionInError:
-    return FunctionInError(
-        f"501: the {side} binding type '{binding.type}' (parameter '{binding.name}') is not built into this host. "
-        "It exists on Azure; run this function with Core Tools."
-    )
+    return NotBuilt(f"the {side} binding type '{binding.type}' (parameter '{binding.name}')")

@@ -24,7 +24,7 @@ DATE_FORMATS = ("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:
 def _integer(text: str, bits: int) -> bool:
     if not re.fullmatch(r"\s*[+-]?[0-9]+\s*", text):
         return False
-    return -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1)
+    return -(1 << bits - 1) <= int(text) < 1 << bits - 1
 
 
 def _floating(text: str) -> bool:

@@ -77,7 +77,7 @@ class Out(AbstractOut[Any]):
 
 def converter(binding_type: str) -> Any:
     """The converter class of a binding type."""
-    return get_binding_registry().get(binding_type) or Plain
+    return get_binding_registry().get(binding_type) or Plain  # type: ignore[no-untyped-call]
 
 
 def is_trigger(binding_type: str) -> bool:

@@ -22,5 +22,12 @@ class FunctionInError(Exception):
     """One function cannot run; the text follows "The 'X' function is in error: "."""
 
 
+class NotBuilt(FunctionInError):
+    """One function needs what this host does not have; its route answers 501 with the text."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"501: {what} is not built into this host. It exists on Azure; run this function there.")
+
+
 class InvocationFailed(Exception):
     """A function raised, or what it returned cannot be used. The cause is the user's exception."""

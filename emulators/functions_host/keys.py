@@ -26,9 +26,10 @@ from typing import Any, Protocol
 
 from emulators.base.ids import Ids
 from emulators.base.serving import Request
-from emulators.functions_host.errors import StartError
+from emulators.functions_host.errors import FunctionInError, StartError
 from emulators.functions_host.limits import KEY_BYTES
 from emulators.functions_host.settings import Settings
+from emulators.functions_host.storage import SECRETS_CONTAINER, JsonBlobs, webjobs_storage
 
 EVENT_GRID_KEY = "eventgrid_extension"
 PATH_SETTING = "FUNCTIONS_SECRETS_PATH"
@@ -163,3 +164,32 @@ def _by_name(keys: Any) -> dict[str, str]:
 
 def _as_list(keys: Mapping[str, str]) -> list[dict[str, Any]]:
     return [{"name": name, "value": value, "encrypted": False} for name, value in keys.items()]
+
+
+@dataclass
+class BlobSecrets:
+    """Documents as blobs of AzureWebJobsStorage."""
+
+    blobs: JsonBlobs
+    host_id: str
+
+    async def read(self, name: str) -> dict[str, Any] | None:
+        """The document, or None when there is none yet. Raises StorageUnavailable."""
+        return await self.blobs.read(f"{self.host_id}/{name.lower()}.json")
+
+    async def write(self, name: str, document: Mapping[str, Any]) -> None:
+        """Keep the document. Raises StorageUnavailable."""
+        await self.blobs.write(f"{self.host_id}/{name.lower()}.json", document)
+
+
+def secret_store(settings: Settings, host_id: str) -> SecretStore:
+    """Where the settings say that keys are kept. Raises StartError for a kind that is not built."""
+    kind = (settings.get(TYPE_SETTING) or "blob").lower()
+    if kind == "files":
+        return file_secrets(settings, host_id)
+    if kind != "blob":
+        raise StartError(f"501: {TYPE_SETTING}={kind} is not built into this host; use blob or files.")
+    try:
+        return BlobSecrets(JsonBlobs(webjobs_storage(settings), SECRETS_CONTAINER), host_id)
+    except FunctionInError as missing:
+        raise StartError(f"--enableAuth keeps its keys in storage: {missing} Or set {TYPE_SETTING}=files.") from missing

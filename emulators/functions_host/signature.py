@@ -162,7 +162,7 @@ def _return_type(
 
 def _is_generic(annotation: Any) -> bool:
     """What the worker's typing_inspect calls a generic type: `List[X]`, `Out[X]`, but no union, tuple or callable."""
-    if isinstance(annotation, type) and issubclass(annotation, typing.Generic):  # type: ignore[arg-type]
+    if isinstance(annotation, type) and issubclass(annotation, typing.Generic):
         return True
     origin = typing.get_origin(annotation)
     return isinstance(origin, type) and origin not in (tuple, type, collections.abc.Callable)

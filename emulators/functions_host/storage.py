@@ -5,6 +5,7 @@ The storage SDK is imported when the first blob is touched: an app of HTTP funct
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -52,10 +53,8 @@ class JsonBlobs:
             try:
                 await self._client().upload_blob(name, body, overwrite=True)
             except ResourceNotFoundError:
-                try:
+                with contextlib.suppress(ResourceExistsError):  # another host was faster
                     await self._client().create_container()
-                except ResourceExistsError:
-                    pass  # another host was faster
                 await self._client().upload_blob(name, body, overwrite=True)
         except AzureError as failure:
             raise self._unavailable(failure) from failure

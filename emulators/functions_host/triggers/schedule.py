@@ -15,8 +15,11 @@ from typing import Protocol
 from emulators.functions_host.errors import FunctionInError
 from emulators.functions_host.limits import SCHEDULE_YEARS_MAX
 
-MONTHS = ("january february march april may june july august september october november december").split()
-DAYS = "sunday monday tuesday wednesday thursday friday saturday".split()
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,10 @@ def parse_schedule(text: str, zone: tzinfo | None = None) -> Schedule:
     if not match or int(match[2]) > 23 or int(match[3]) > 59 or int(match[4] or 0) > 59:
         raise refused
     every = timedelta(
-        days=int(match[1] or 0), hours=int(match[2]), minutes=int(match[3]), seconds=float((match[4] or "0") + (match[5] or ""))
+        days=int(match[1] or 0),
+        hours=int(match[2]),
+        minutes=int(match[3]),
+        seconds=float((match[4] or "0") + (match[5] or "")),
     )
     if every <= timedelta(0):
         raise refused

@@ -7,10 +7,12 @@ has ended, from when it started, so of those that passed meanwhile one fires at 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -89,6 +91,7 @@ class TimerListener:
         self._store = store
         self._blob = f"timers/{host_id}/Host.Functions.{function.name}/status"
         self._status: Status | None = None
+        self._past_due = False
 
     async def start(self) -> None:
         """Read the state. Raises StorageUnavailable; may be called again."""
@@ -105,8 +108,6 @@ class TimerListener:
         self._status, self._past_due = due_status(status, self._schedule, now)
         if self._status is not status:
             await self._store.write(self._blob, self._status.document())
-
-    _past_due = False
 
     async def run(self) -> None:
         """Fire until cancelled."""
@@ -143,6 +144,15 @@ class TimerListener:
         )
 
     async def _fire(self, *, past_due: bool, original: datetime, why: str = "") -> None:
+        """One run and its status; a cancellation that comes meanwhile is obeyed when both are done."""
+        run = asyncio.ensure_future(self._run_once(past_due=past_due, original=original, why=why))
+        try:
+            await asyncio.shield(run)
+        except asyncio.CancelledError:
+            await run
+            raise
+
+    async def _run_once(self, *, past_due: bool, original: datetime, why: str) -> None:
         started = self._clock.utc()
         await self._invoker.invoke(self.function, self.call(past_due=past_due, original=original, why=why))
         if self._store is None:
@@ -168,7 +178,7 @@ def is_monitored(function: Function, schedule: Schedule, now: datetime) -> bool:
     moments = [schedule.after(now)]
     for _ in range(4):
         moments.append(schedule.after(moments[-1]))
-    return all(later - earlier >= MONITORED_INTERVAL_MIN for earlier, later in zip(moments, moments[1:], strict=False))
+    return all(later - earlier >= MONITORED_INTERVAL_MIN for earlier, later in pairwise(moments))
 
 
 def _time_zone(settings: Settings) -> tzinfo | None:

@@ -1,0 +1,92 @@
+"""What the supervisor tells a worker process when it starts, and how sockets change hands.
+
+The order comes first on the worker's stdin, which then stays open: its end tells the worker to drain and exit.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from emulators.functions_host.limits import START_ORDER_BYTES_MAX
+
+LENGTH_DIGITS = 8
+
+
+@dataclass(frozen=True)
+class StartOrder:
+    """Everything a worker needs beyond its environment and its current directory, which is the app's root."""
+
+    url: str
+    listener: Mapping[str, Any]
+    control: Mapping[str, Any]
+    is_first: bool
+    """Whether this worker listens to what is not HTTP, and prints the list of functions."""
+    announces: bool
+    address: str
+    port: int
+    https: bool
+    enable_auth: bool
+    cors: tuple[str, ...]
+    cors_credentials: bool
+    verbose: bool
+    user_log_level: str
+    system_log_level: str
+    processes: int
+
+    @property
+    def root(self) -> Path:
+        """The app's root."""
+        return Path.cwd()
+
+    def encode(self) -> bytes:
+        """The order as it is written to stdin: its length, then JSON."""
+        body = json.dumps(asdict(self)).encode()
+        return f"{len(body):0{LENGTH_DIGITS}d}".encode() + body
+
+
+def read_order() -> StartOrder:
+    """The order at stdin, and not a byte more. Raises ValueError when it is not whole."""
+    text = _read_exactly(LENGTH_DIGITS)
+    if not text.isdigit() or int(text) > START_ORDER_BYTES_MAX:
+        raise ValueError("a worker is started by the supervisor only: python -m emulators.functions_host start")
+    document = json.loads(_read_exactly(int(text)))
+    return StartOrder(**{**document, "cors": tuple(document["cors"])})
+
+
+def _read_exactly(size: int) -> bytes:
+    parts = b""
+    while len(parts) < size:
+        part = os.read(0, size - len(parts))
+        if not part:
+            raise ValueError("the supervisor went away before its order was whole")
+        parts += part
+    return parts
+
+
+def hand_over(endpoint: socket.socket) -> Callable[[int], Mapping[str, Any]]:
+    """How to name `endpoint` to a child, once its process id is known. On POSIX the child must inherit its fd."""
+
+    def name(pid: int) -> Mapping[str, Any]:
+        if sys.platform == "win32":
+            return {"share": base64.b64encode(endpoint.share(pid)).decode()}
+        return {"fd": endpoint.fileno()}
+
+    return name
+
+
+def take_over(name: Mapping[str, Any]) -> socket.socket:
+    """The socket that a parent has named."""
+    if sys.platform == "win32":
+        taken = socket.fromshare(base64.b64decode(name["share"]))
+    else:
+        taken = socket.socket(fileno=name["fd"])
+    taken.setblocking(False)
+    return taken
