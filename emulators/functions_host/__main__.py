@@ -51,11 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m emulators.functions_host", description="Azure Functions host for Python v2 apps.", allow_abbrev=False
+        prog="python -m emulators.functions_host",
+        description="Azure Functions host for Python v2 apps.",
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("start", help="run the app of the current directory", allow_abbrev=False)
-    start.add_argument("--port", "-p", type=port_number, help=f"default: Host.LocalHttpPort, else {PORT_DEFAULT}; 0: free")
+    start.add_argument(
+        "--port", "-p", type=port_number, help=f"default: Host.LocalHttpPort, else {PORT_DEFAULT}; 0: free"
+    )
     start.add_argument("--address", help="address to listen on (default: Host.LocalHttpAddress, else 127.0.0.1)")
     start.add_argument("--cors", help="origins that may call, separated by commas")
     start.add_argument("--cors-credentials", action="store_true", help="allow cookies of those origins")
@@ -129,9 +133,7 @@ def _plan(
     user_level, system_level = _levels(options, configuration)
     processes = _processes(environment)
 
-    def order(
-        listener: Mapping[str, Any], control: Mapping[str, Any], is_first: bool, announces: bool
-    ) -> StartOrder:
+    def order(listener: Mapping[str, Any], control: Mapping[str, Any], is_first: bool, announces: bool) -> StartOrder:
         return StartOrder(
             url=url,
             listener=listener,
@@ -177,7 +179,9 @@ def _levels(options: argparse.Namespace, configuration: Configuration) -> tuple[
 def _processes(environment: Mapping[str, str]) -> int:
     text = environment.get("FUNCTIONS_WORKER_PROCESS_COUNT") or "1"
     if not text.isdecimal() or not 1 <= int(text) <= WORKER_PROCESSES_MAX:
-        raise StartError(f"FUNCTIONS_WORKER_PROCESS_COUNT takes a number from 1 to {WORKER_PROCESSES_MAX}, got {text!r}.")
+        raise StartError(
+            f"FUNCTIONS_WORKER_PROCESS_COUNT takes a number from 1 to {WORKER_PROCESSES_MAX}, got {text!r}."
+        )
     return int(text)
 
 

@@ -63,11 +63,11 @@ class Admin:
         match request.method, path.lower().split("/")[2:]:
             case "GET", ["host", "status"]:
                 return _json(self._status())
-            case ("GET" | "POST"), ["host", "ping"]:
+            case (("GET" | "POST"), ["host", "ping"]):
                 return Response(200)
             case "GET", ["functions"]:
                 return _json([self._describe(each) for each in self._registry.functions])
-            case ("GET" | "POST"), ["functions", name, *rest] if rest in ([], ["status"]):
+            case (("GET" | "POST"), ["functions", name, *rest]) if rest in ([], ["status"]):
                 function = self._registry.find(name)
                 if function is None:
                     return Response(404)

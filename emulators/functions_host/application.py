@@ -10,7 +10,7 @@ import hashlib
 import platform
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -29,9 +29,9 @@ from emulators.functions_host.index import Function, index_functions, load_app
 from emulators.functions_host.invocation import Call, Invoker
 from emulators.functions_host.keys import EVENT_GRID_KEY, Keys, Level, satisfies, secret_store
 from emulators.functions_host.limits import BODY_BYTES_MAX
-from emulators.functions_host.listeners import Listener, Listeners
+from emulators.functions_host.listeners import Listeners
 from emulators.functions_host.logs import InvocationLogs
-from emulators.functions_host.registry import HttpTarget, Registry, build_registry
+from emulators.functions_host.registry import HttpTarget, build_registry
 from emulators.functions_host.retries import read_host_retry_policy
 from emulators.functions_host.settings import Configuration, Settings
 from emulators.functions_host.storage import HOSTS_CONTAINER, JsonBlobs, StorageUnavailable, webjobs_storage
@@ -44,7 +44,9 @@ WEBHOOK = re.compile(r"/runtime/webhooks/([^/]+)(/.*)?", re.IGNORECASE)
 WEBHOOK_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS"})
 UNHEEDED = ("extensions:http:maxOutstandingRequests", "extensions:http:maxConcurrentRequests")
 """Settings of host.json that would change answers and are not built; whoever sets them is warned."""
-HOME_PAGE = b"<!DOCTYPE html><html><body><p>The Functions host of the local emulators is up and running.</p></body></html>"
+HOME_PAGE = (
+    b"<!DOCTYPE html><html><body><p>The Functions host of the local emulators is up and running.</p></body></html>"
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Flags:
 
     url: str = "http://127.0.0.1:7071"
     enable_auth: bool = False
-    cors: Cors = Cors()
+    cors: Cors = field(default_factory=Cors)
     processes: int = 1
     strays: bool = False
 

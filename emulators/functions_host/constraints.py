@@ -99,7 +99,9 @@ def parse_constraint(expression: str) -> Constraint:
         try:
             pattern = re.compile(argument, re.IGNORECASE)
         except re.error as refusal:
-            raise FunctionInError(f"The regular expression of the constraint '{expression}' is invalid: {refusal}.")
+            raise FunctionInError(
+                f"The regular expression of the constraint '{expression}' is invalid: {refusal}."
+            ) from refusal
         return lambda text: pattern.search(text) is not None
     arguments = [each.strip() for each in argument.split(",")]
     if all(re.fullmatch(r"[+-]?[0-9]{1,19}", each) for each in arguments) and (name, len(arguments)) in NUMERIC:

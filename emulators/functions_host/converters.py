@@ -112,6 +112,5 @@ def encode(binding_type: str, value: Any, python_type: Any) -> Datum:
         return cast(Datum, chosen.encode(value, expected_type=python_type))
     except NotImplementedError:
         raise TypeError(
-            f'unable to encode outgoing TypedData: unsupported type "{chosen}" '
-            f'for Python type "{type(value).__name__}"'
+            f'unable to encode outgoing TypedData: unsupported type "{chosen}" for Python type "{type(value).__name__}"'
         ) from None

@@ -93,7 +93,7 @@ def load_app(root: Path, settings: Settings) -> FunctionRegister:
         sys.path.append(str(root))
     try:
         module = importlib.import_module(Path(script).stem)
-    except Exception as failure:  # noqa: BLE001 - whatever the user's module raises is reported as theirs
+    except Exception as failure:
         hint = (
             " Cannot find module. Please check the requirements.txt file for the missing module."
             if isinstance(failure, ImportError)
@@ -118,7 +118,7 @@ def index_functions(app: FunctionRegister, settings: Settings, host: Configurati
     """The app's functions in the host's order (by name, case-insensitively), checked by worker and host rules."""
     try:
         functions = [_read_function(each, settings) for each in app.get_functions()]
-    except Exception as failure:  # noqa: BLE001 - as the worker: any refusal fails the whole index
+    except Exception as failure:
         raise AppNotIndexed(f"{type(failure).__name__}: {failure}", user_traceback(failure)) from failure
     functions.sort(key=lambda function: function.name.lower())
     allowed = {name.lower() for name in host.items("functions")}

@@ -123,9 +123,7 @@ class Invoker:
 
     async def invoke(self, function: Function, call: Call) -> Outcome:
         """Run `function`, again and again as its retry policy says; never raises for what the function does."""
-        policy = function.retry or (
-            self._default_retry if function.trigger.type.lower() in RETRY_IS_EXPECTED else None
-        )
+        policy = function.retry or (self._default_retry if function.trigger.type.lower() in RETRY_IS_EXPECTED else None)
         failure: BaseException | None = None
         self.outstanding += 1
         try:
@@ -162,7 +160,9 @@ class Invoker:
 
     async def _attempt(self, function: Function, call: Call, retry: RetryContext) -> Outcome:
         invocation_id = self._ids.guid()
-        self._console.user("information", f"Executing 'Functions.{function.name}' (Reason='{call.reason}', Id={invocation_id})")
+        self._console.user(
+            "information", f"Executing 'Functions.{function.name}' (Reason='{call.reason}', Id={invocation_id})"
+        )
         if call.details:
             told = ", ".join(f"{name}: {value}" for name, value in call.details.items())
             self._console.user("information", f"Trigger Details: {told}")

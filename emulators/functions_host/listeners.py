@@ -43,7 +43,9 @@ class Listeners:
 
     def start(self) -> None:
         """Start every listener, each on its own."""
-        self._tasks = [asyncio.create_task(self._keep(each), name=f"listen {each.function.name}") for each in self._listeners]
+        self._tasks = [
+            asyncio.create_task(self._keep(each), name=f"listen {each.function.name}") for each in self._listeners
+        ]
 
     async def stop(self) -> None:
         """Cancel every listener and wait until its present run has ended."""
@@ -67,8 +69,12 @@ class Listeners:
             await self._clock.sleep(wait)
             wait = min(wait * 2, LISTENER_RETRY_SECONDS_MAX)
             attempt += 1
-            self._console.system("information", f"Retrying to start listener for function 'Functions.{name}' (Attempt {attempt})")
+            self._console.system(
+                "information", f"Retrying to start listener for function 'Functions.{name}' (Attempt {attempt})"
+            )
         if attempt:
             self.failures.pop(name, None)
-            self._console.always(f"Listener successfully started for function 'Functions.{name}' after {attempt} retries.")
+            self._console.always(
+                f"Listener successfully started for function 'Functions.{name}' after {attempt} retries."
+            )
         await listener.run()

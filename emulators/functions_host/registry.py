@@ -54,7 +54,7 @@ class Registry:
     webhooks: dict[str, Function] = field(default_factory=dict)
     not_built_webhooks: dict[str, str] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
-    _claimed: list[tuple[str, frozenset[str], str]] = field(default_factory=list)
+    claimed: list[tuple[str, frozenset[str], str]] = field(default_factory=list)
 
     def find(self, name: str) -> Function | None:
         """The function of that name, case-insensitively."""
@@ -111,18 +111,16 @@ def _register_route(registry: Registry, function: Function, host: Configuration,
     if route.lower().startswith(RESERVED):
         raise FunctionInError("The specified route conflicts with one or more built in routes.")
     allowed = frozenset(methods(function))
-    for other, claimed, owner in registry._claimed:
+    for other, claimed, owner in registry.claimed:
         if other == route.lower() and (not claimed or not allowed or claimed & allowed):
-            raise FunctionInError(
-                f"The route specified conflicts with the route defined by function '{owner}'."
-            )
+            raise FunctionInError(f"The route specified conflicts with the route defined by function '{owner}'.")
     prefix = host.text("extensions:http:routePrefix", ROUTE_PREFIX_DEFAULT).strip("/")
     whole = f"{prefix}/{route}" if prefix else route
     level = LEVELS.get(function.trigger.text("authLevel", "function").lower())
     if level is None:
         raise FunctionInError(f"authLevel '{function.trigger.text('authLevel')}' is not one of {sorted(LEVELS)}.")
     template = parse_template(whole)
-    registry._claimed.append((route.lower(), allowed, function.name))
+    registry.claimed.append((route.lower(), allowed, function.name))
     registry.router.add(template, allowed, HttpTarget(function, level, not_built))
     registry.routes[function.name] = whole
 

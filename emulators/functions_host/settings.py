@@ -241,7 +241,7 @@ def _read_json(file: Path) -> dict[str, Any]:
     text = _without_comments(file.read_text(encoding="utf-8-sig"))
     document = json.loads(text) if text.strip() else {}
     if not isinstance(document, dict):
-        raise ValueError("it is not a JSON object")
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 - one kind of error for one kind of file
     return document
 
 

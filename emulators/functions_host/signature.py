@@ -135,7 +135,7 @@ def _parameter_type(name: str, binding: Any, annotations: Mapping[str, Any]) -> 
         raise SignatureRefused(
             name,
             f'{binding.name!r} binding type "{binding.type}" and dataType "{binding.data_type}" in function.json do '
-            f"not match the corresponding function parameter's Python type annotation \"{_type_name(python_type)}\"",
+            f'not match the corresponding function parameter\'s Python type annotation "{_type_name(python_type)}"',
         )
     return ParameterType(chosen, python_type)
 

@@ -15,7 +15,7 @@ from emulators.functions_host.limits import TIMER_STORAGE_SECONDS_MAX
 from emulators.functions_host.settings import Settings
 
 HOSTS_CONTAINER = "azure-webjobs-hosts"
-SECRETS_CONTAINER = "azure-webjobs-secrets"  # noqa: S105 - the container's name
+SECRETS_CONTAINER = "azure-webjobs-secrets"
 STORAGE_SETTING = "AzureWebJobsStorage"
 
 

@@ -146,7 +146,6 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         name_listener, name_control = hand_over(self._listener), hand_over(theirs)
-        inherited = {} if sys.platform == "win32" else {"pass_fds": (self._listener.fileno(), theirs.fileno())}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *self._plan.arguments,
@@ -155,7 +154,7 @@ class Supervisor:
             stdin=subprocess.PIPE,
             cwd=self._plan.root,
             env=dict(self._plan.environment),
-            **inherited,
+            pass_fds=() if sys.platform == "win32" else (self._listener.fileno(), theirs.fileno()),
         )
         worker = WorkerProcess(process, ours, is_first)
         try:

@@ -52,8 +52,8 @@ class Worker:
 
     def run(self) -> int:
         """Serve; 0 after draining, 1 when the app cannot be loaded."""
-        sys.stdout = ConsoleStream(self._console, sys.stdout, is_stderr=False)  # type: ignore[assignment]
-        sys.stderr = ConsoleStream(self._console, sys.stderr, is_stderr=True)  # type: ignore[assignment]
+        sys.stdout = ConsoleStream(self._console, sys.stdout, is_stderr=False)
+        sys.stderr = ConsoleStream(self._console, sys.stderr, is_stderr=True)
         try:
             run_loop(self._serve())
         except StartError as failure:

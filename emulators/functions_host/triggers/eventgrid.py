@@ -45,7 +45,9 @@ class EventGridWebhook:
         name = next((value for key, value in request.query if key.lower() == "functionname"), "")
         function = self._functions.get(name)
         if function is None:
-            return Response(404, {"content-type": "text/plain; charset=utf-8"}, f"cannot find function: '{name}'".encode())
+            return Response(
+                404, {"content-type": "text/plain; charset=utf-8"}, f"cannot find function: '{name}'".encode()
+            )
         if request.method == "OPTIONS":
             asked = request.headers.get("webhook-request-origin", "")
             allowed = asked if asked in ORIGINS else "eventgrid.azure.net"
@@ -98,4 +100,3 @@ def _validation_answer(body: bytes) -> Response:
             data = orjson.loads(data)
     answer = orjson.dumps({"validationResponse": data["validationCode"]})
     return Response(200, {"content-type": "application/json; charset=utf-8"}, answer)
-

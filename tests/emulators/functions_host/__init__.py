@@ -1,0 +1,1 @@
+"""The Functions host, met through its command and its socket."""
