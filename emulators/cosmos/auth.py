@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import unquote
 
 import orjson
@@ -137,12 +138,19 @@ def _unquoted(header: str) -> str:
 
 
 def _check_date(account: Account, request: Request) -> None:
-    text = request.headers.get("x-ms-date") or request.headers.get("date", "")
-    try:
-        seconds = parsedate_to_datetime(text).timestamp()
-    except ValueError:
-        raise Refused(errors.UNAUTHORIZED, "The request has no valid x-ms-date or date header.") from None
+    seconds = _moment(request.headers.get("x-ms-date") or request.headers.get("date", ""))
+    if seconds is None:
+        raise Refused(errors.UNAUTHORIZED, "The request has no valid x-ms-date or date header.")
     # Clients sign with real time, which the emulator's user may have turned ahead of.
     real_now = account.clock.now() - account.clock.offset_seconds
     if abs(real_now - seconds) > limits.SIGNATURE_SKEW_SECONDS_MAX:
         raise Refused(errors.DATE_SKEWED)
+
+
+@lru_cache(maxsize=64)
+def _moment(text: str) -> float | None:
+    """An HTTP date in seconds; the requests of one second share it."""
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None

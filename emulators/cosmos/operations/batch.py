@@ -62,7 +62,11 @@ async def execute(call: Call) -> Response:
 
 
 async def _execute_atomic(call: Call, container: Container, operations: list[dict[str, Any]]) -> Response:
-    key = call.partition_key(container)
+    key = call.partition_key_or_prefix()
+    if key is None:
+        raise Refused(errors.MISSING_PARTITION_KEY)
+    if key and len(key) != len(container.partition_key.paths):
+        raise Refused(errors.BATCH_PARTITION_KEY_MISMATCH)
     _, range_ = container.range_of_key(key)
     creates = sum(each["operationType"] in ("Create", "Upsert") for each in operations)
 

@@ -236,13 +236,15 @@ class Writer:
         etag = self._stamp()
         kept = orjson.loads(old.body)
         body = self._body(document, kept["_rid"], kept["_self"], etag)
-        try:
-            self._connection.execute(
-                "UPDATE document SET id=?, lsn=?, ts=?, ttl=?, body=jsonb(?) WHERE position=?",
-                (new_id or at.id, self.lsn, self._now, _ttl(document), body.decode(), old.position),
-            )
-        except apsw.ConstraintError:
-            raise Taken from None
+        self._connection.execute(
+            "UPDATE document SET lsn=?, ts=?, ttl=?, body=jsonb(?) WHERE position=?",
+            (self.lsn, self._now, _ttl(document), body.decode(), old.position),
+        )
+        if new_id is not None and new_id != at.id:
+            try:
+                self._connection.execute("UPDATE document SET id=? WHERE position=?", (new_id, old.position))
+            except apsw.ConstraintError:
+                raise Taken from None
         self._release(old.position)
         self._reserve(at, old.position, document)
         self._remember(at, "replace", body, old)
