@@ -6,11 +6,14 @@ import argparse
 import base64
 import binascii
 import sys
+from pathlib import Path
 
 from emulators.base.cli import EXIT_CANNOT_START, serve_command, serving_arguments
+from emulators.base.serving import Bind
 from emulators.eventgrid import limits
 from emulators.eventgrid.application import Options, create
 from emulators.eventgrid.auth import DEVELOPMENT_KEY
+from emulators.eventgrid.configuration import read_configuration
 from emulators.eventgrid.storage import DEVELOPMENT_STORAGE
 
 PORT = 6500
@@ -20,7 +23,16 @@ TIME_SCALE_MAX = 1000.0
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the process's exit code."""
     chosen = _parser().parse_args(arguments)
-    options = Options(
+    try:
+        return serve_command(chosen, lambda: create(chosen.data, options=_options(chosen)))
+    except ValueError as refusal:
+        print(refusal, file=sys.stderr)
+        return EXIT_CANNOT_START
+
+
+def _options(chosen: argparse.Namespace) -> Options:
+    bind = Bind(chosen.host, chosen.port)
+    return Options(
         key=chosen.key,
         time_scale=chosen.time_scale,
         answer_timeout_seconds=chosen.answer_timeout or None,
@@ -28,17 +40,15 @@ def main(arguments: list[str] | None = None) -> int:
         accept_bearer=chosen.accept_bearer,
         storage=chosen.storage,
         functions_host=chosen.functions_host.rstrip("/"),
+        configured=read_configuration(chosen.config) if chosen.config else (),
+        base_url=bind.url(chosen.port).replace("http:", "https:" if chosen.https else "http:"),
     )
-    try:
-        return serve_command(chosen, lambda: create(chosen.data, options=options))
-    except ValueError as refusal:
-        print(refusal, file=sys.stderr)
-        return EXIT_CANNOT_START
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("emulators.eventgrid", description="Azure Event Grid custom topics, locally.")
     serving_arguments(parser, port=PORT)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="topics and subscriptions to provide, TOML or JSON")
     parser.add_argument("--key", type=_key, default=DEVELOPMENT_KEY, help="key1 of every new topic, in base64")
     parser.add_argument(
         "--time-scale",

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from emulators.base.serving import DROPPED, Application, Request, Response
 from emulators.eventgrid import errors, limits
 from emulators.eventgrid.auth import DEVELOPMENT_KEY
 from emulators.eventgrid.catalogue import Catalogue
+from emulators.eventgrid.configuration import Configured
 from emulators.eventgrid.deadletters import DeadLetterOffice
 from emulators.eventgrid.errors import Refused
 from emulators.eventgrid.handshake import Handshakes
@@ -54,6 +54,9 @@ class Options:
     accept_bearer: bool = False
     storage: str = DEVELOPMENT_STORAGE
     functions_host: str = "http://127.0.0.1:7071"
+    configured: Sequence[Configured] = ()
+    base_url: str = ""
+    """Where this emulator answers, for the validation URLs of configured subscriptions."""
 
 
 def create(
@@ -122,7 +125,15 @@ class Emulator:
             time_scale=scale,
             settled=self._settled,
         )
-        self._provisioning = Provisioning(self._catalogue, store, self._handshakes, self._dispatcher, key=options.key)
+        self._provisioning = Provisioning(
+            self._catalogue,
+            store,
+            self._handshakes,
+            self._dispatcher,
+            key=options.key,
+            configured=options.configured,
+            base_url=options.base_url,
+        )
         self._publisher = Publisher(
             self._catalogue,
             store,
@@ -208,8 +219,7 @@ class Emulator:
         await self._dispatcher.close(DRAIN_SECONDS)
         await self._tasks.stop()
         await self._transport.close()
-        with contextlib.suppress(OSError):
-            await self._blobs.close()
+        await self._blobs.close()
         self._store.close()
 
     async def _reset(self) -> None:

@@ -159,6 +159,8 @@ class Handshakes:
         def forget(ended: asyncio.Task[None]) -> None:
             if self._tasks.get(key) is ended:
                 del self._tasks[key]
+            if not ended.cancelled() and (defect := ended.exception()):
+                logger.error("the handshake %s broke", key, exc_info=defect)
 
         task.add_done_callback(forget)
 

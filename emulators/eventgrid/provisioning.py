@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emulators.eventgrid import errors, limits
 from emulators.eventgrid.auth import SECOND_DEVELOPMENT_KEY
 from emulators.eventgrid.catalogue import Catalogue
+from emulators.eventgrid.configuration import ConfigurationError, Configured
 from emulators.eventgrid.errors import Refused
 from emulators.eventgrid.handshake import Handshakes
 from emulators.eventgrid.store import Store
@@ -38,13 +39,23 @@ class Provisioning:
     """The one way by which resources change."""
 
     def __init__(
-        self, catalogue: Catalogue, store: Store, handshakes: Handshakes, dispatcher: Dispatcher, *, key: str
+        self,
+        catalogue: Catalogue,
+        store: Store,
+        handshakes: Handshakes,
+        dispatcher: Dispatcher,
+        *,
+        key: str,
+        configured: Sequence[Configured],
+        base_url: str,
     ) -> None:
         self.catalogue = catalogue
         self._store = store
         self._handshakes = handshakes
         self._dispatcher = dispatcher
         self._key = key
+        self._configured = configured
+        self._base_url = base_url
 
     async def begin(self) -> None:
         """Go on with what there is after a start, and make the default topic if it is not there yet."""
@@ -54,6 +65,22 @@ class Provisioning:
                 self._dispatcher.serve(subscription)
         if self.catalogue.topic_named(DEFAULT_TOPIC) is None:
             await self.put_topic(local_topic_id(DEFAULT_TOPIC), {})
+
+        for topic in self._configured:
+            await self._provide(topic)
+
+    async def _provide(self, wanted: Configured) -> None:
+        """What the configuration file asks for; a subscription that is there as it should be is left alone."""
+        try:
+            existing = self.catalogue.topic_named(wanted.name)
+            topic = await self.put_topic(existing.id if existing else local_topic_id(wanted.name), wanted.body)
+            for name, properties in wanted.subscriptions.items():
+                settings = parse_properties(properties, self.catalogue.surroundings(topic))
+                found = self.catalogue.subscription(_subscription_id(topic, name))
+                if found is None or found.settings != settings or found.state is State.FAILED:
+                    await self.put_subscription(topic, name, properties, self._base_url)
+        except Refused as refused:
+            raise ConfigurationError(f"topic '{wanted.name}' of the configuration: {refused.message}") from refused
 
     async def put_topic(self, topic_id: str, body: Mapping[str, Any]) -> Topic:
         """Create or replace a topic. Its keys outlive a replacement. Raises Refused."""
@@ -85,7 +112,7 @@ class Provisioning:
         """Create or replace an event subscription and start its handshake. Raises Refused."""
         check_name(name)
         settings = parse_properties(properties, self.catalogue.surroundings(topic))
-        subscription_id = f"{topic.id}/providers/{RESOURCE_TYPE}/{name}"
+        subscription_id = _subscription_id(topic, name)
         existing = self.catalogue.subscription(subscription_id)
         if existing is None and len(list(self.catalogue.subscriptions_of(topic))) >= limits.SUBSCRIPTIONS_PER_TOPIC_MAX:
             raise Refused(
@@ -137,6 +164,10 @@ class Provisioning:
                 f"A topic named '{topic.name}' exists in another resource group; names make the endpoint, so they "
                 "are unique.",
             )
+
+
+def _subscription_id(topic: Topic, name: str) -> str:
+    return f"{topic.id}/providers/{RESOURCE_TYPE}/{name}"
 
 
 def local_topic_id(name: str) -> str:

@@ -104,8 +104,14 @@ def subscriber() -> Iterator[Subscriber]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128  # the default of 5 makes a burst of connections wait for a second
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that was killed before its answer is what some tests are about."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     one.url = f"http://127.0.0.1:{server.server_port}/hook"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -1,0 +1,72 @@
+"""The command line: the configuration file, and one clear line for what cannot be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.emulators.eventgrid.conftest import Emulator, event
+from tests.emulators.eventgrid.subscriber import Subscriber
+
+CONFIGURATION = """
+[[topics]]
+name = "orders"
+[[topics.eventSubscriptions]]
+name = "sub"
+properties.destination = {{ endpointType = "WebHook", properties = {{ endpointUrl = "{url}" }} }}
+"""
+
+
+def command(*arguments: object) -> subprocess.Popen[str]:
+    """The emulator as a process."""
+    line = [sys.executable, "-m", "emulators.eventgrid", "--port", "0", *map(str, arguments)]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def subscribed(emulator: Emulator) -> bool:
+    """Whether the configured subscription's handshake has succeeded."""
+    topics = {each["name"]: each for each in emulator.control("GET", "/topics")["value"]}
+    (subscription,) = topics["orders"]["eventSubscriptions"]
+    return bool(subscription["properties"]["provisioningState"] == "Succeeded")
+
+
+@pytest.mark.our_choice("--config is the emulator's own feature")
+def test_a_configuration_file_provides_and_is_idempotent(tmp_path: Path, webhook: Subscriber) -> None:
+    """A second start with the same data asks the webhook for no second handshake."""
+    file = tmp_path / "topics.toml"
+    file.write_text(CONFIGURATION.format(url=webhook.url), encoding="utf-8")
+    for start in (1, 2):
+        with command("--config", file, "--data", tmp_path / "data") as process:
+            assert process.stdout
+            emulator = Emulator(process.stdout.readline().split()[1])
+            emulator.until(lambda: subscribed(emulator))  # noqa: B023 - called at once
+            emulator.publish(emulator.url + "/orders/api/events", [event(id=str(start))])
+            webhook.wait_for(start)
+            process.terminate()
+            process.communicate(timeout=20)
+            assert process.returncode == 0
+    assert len(webhook.requests) - len(webhook.deliveries()) == 1
+
+
+@pytest.mark.our_choice("a user who mistypes is told what to do, not shown a traceback")
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[[topics]]\n", "needs a name"),
+        ('[[topics]]\nname = "x"\n', "topic name 'x' is invalid"),
+        ("topics = 1\n", "array of tables"),
+        ("[[", "topics.toml"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line(tmp_path: Path, text: str, says: str) -> None:
+    """Exit code 1, the place and the reason."""
+    file = tmp_path / "topics.toml"
+    file.write_text(text, encoding="utf-8")
+    with command("--config", file) as process:
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert says in errors.splitlines()[-1]
+    assert "Traceback" not in errors
