@@ -1,0 +1,156 @@
+"""What commands do when the store or Event Grid fails them: nothing lost, nothing doubled, nothing guessed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from order_events import OrderStatusUpdated
+from tests.order_service import Service, Stack, body, order_service
+from update_order_status.domain import UpdateOrderStatus, decide
+from update_order_status.repository import Commit
+
+
+def events(service: Service) -> list[dict[str, object]]:
+    """The events in the write container."""
+    return [document for document in service.documents() if document["type"] == "event"]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_an_answer_lost_after_the_work_was_done_is_found_again(service: Service, times: int) -> None:
+    """When the connection breaks after the commit, the command's record tells, and the caller sees one first answer."""
+    await service.update("o-1", "created")
+    service.fault(
+        "cosmos", {"drop": "after"}, {"method": "POST", "path": "*/docs", "operation": "*batch*"}, times=times
+    )
+    answer = await service.update("o-1", "approved")
+    assert (answer.status_code, body(answer)["version"]) == (200, 2)
+    assert answer.headers["Idempotency-Replayed"] == "false"
+    assert len(events(service)) == 2
+
+
+async def test_a_connection_lost_before_the_work_is_tried_again(service: Service) -> None:
+    """When the connection breaks before the commit, the command is done by a later attempt, once."""
+    service.fault("cosmos", {"drop": "before"}, {"method": "POST", "operation": "*batch*"}, times=2)
+    assert (await service.update("o-1", "created")).status_code == 201
+    assert len(events(service)) == 1
+
+
+@pytest.mark.parametrize("status", [408, 449, 500, 503])
+async def test_an_unclear_status_is_resolved_by_the_command_id(service: Service, status: int) -> None:
+    """A status that leaves open whether the write was done leads to another attempt under the same id."""
+    service.fault("cosmos", {"status": status}, {"operation": "*batch*"}, times=1)
+    answer = await service.update("o-1", "created")
+    assert answer.status_code == 201
+    assert len(events(service)) == 1
+
+
+async def test_outcomes_that_stay_unknown_end_with_503_and_the_key(service: Service) -> None:
+    """When every attempt's outcome is lost the caller gets 503, Retry-After and the key, with which a retry is safe."""
+    service.fault("cosmos", {"status": 408}, {"operation": "*batch*"}, times=50)
+    answer = await service.update("o-1", "created")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+    key = answer.headers["Idempotency-Key"]
+    service.stack.clear_faults()
+    again = await service.update("o-1", "created", Idempotency_Key=key)
+    assert again.status_code == 201
+    assert len(service.time.slept) == 4  # between five attempts
+
+
+async def test_a_throttled_store_is_429(service: Service) -> None:
+    """A store whose throughput stays used up answers 429 with the store's own Retry-After; nothing is written."""
+    service.fault(
+        "cosmos", {"status": 429, "substatus": 3200, "retryAfterSeconds": 0.02}, {"operation": "*batch*"}, times=50
+    )
+    answer = await service.update("o-1", "created")
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "1"
+    assert body(answer)["type"] == "urn:problem-type:orders:throttled"
+    assert service.documents() == []
+
+
+async def test_a_store_that_is_away_is_503(service: Service) -> None:
+    """A store that breaks every connection answers 503 with Retry-After."""
+    service.fault("cosmos", {"drop": "before"}, {"operation": "*"}, times=500)
+    answer = await service.update("o-1", "created")
+    assert answer.status_code == 503
+    assert body(answer)["type"] == "urn:problem-type:orders:unavailable"
+
+
+async def test_a_command_succeeds_while_event_grid_is_down(service: Service) -> None:
+    """A refused publish leaves the command done and its event pending, for the relay to publish after the grace."""
+    service.fault("eventgrid", {"status": 503}, {"operation": "*"}, times=1)
+    answer = await service.update("o-1", "created")
+    assert (answer.status_code, answer.headers["X-Event-Delivery"]) == (201, "deferred")
+    assert ["pending" in event for event in events(service)] == [True]
+    assert (await service.write.relay.tick()).found == 0
+    service.time.at += timedelta(seconds=11)
+    relayed = await service.write.relay.tick()
+    assert (relayed.found, relayed.sent) == (1, 1)
+    assert relayed.oldest_age_seconds > 11
+    assert (await service.deliver()).order_id == "o-1"
+    assert ["pending" in event for event in events(service)] == [False]
+    assert (await service.write.relay.tick()).found == 0
+
+
+async def test_a_slow_event_grid_costs_the_budget_and_no_more(shared: Stack) -> None:
+    """A publish that does not answer within its budget is left to the relay."""
+    async with order_service(shared, OrdersPublishBudgetSeconds="0.05") as service:
+        service.fault("eventgrid", {"delaySeconds": 3}, {"operation": "*"}, times=1)
+        answer = await service.update("o-1", "created")
+        assert (answer.status_code, answer.headers["X-Event-Delivery"]) == (201, "deferred")
+
+
+async def test_a_mark_that_fails_is_made_up_by_the_relay(service: Service) -> None:
+    """An event that was sent and not marked is sent again: twice is harmless, never is not."""
+    service.fault("cosmos", {"status": 503}, {"method": "PATCH", "operation": "*"}, times=20)
+    answer = await service.update("o-1", "created")
+    assert answer.headers["X-Event-Delivery"] == "sent"
+    service.stack.clear_faults()
+    service.time.at += timedelta(seconds=11)
+    assert (await service.write.relay.tick()).sent == 1
+    first, second = await service.deliver(), await service.deliver()
+    assert first == second
+
+
+async def test_marking_twice_does_no_harm(service: Service) -> None:
+    """An event that another instance has marked meanwhile is marked again without an error."""
+    await service.update("o-1", "created")
+    event = await service.deliver()
+    await service.write.orders.mark_published(event)
+    assert ["pending" in each for each in events(service)] == [False]
+
+
+async def test_the_etag_guards_every_attempt(service: Service) -> None:
+    """An order that changes between load and commit is never overwritten, on the second attempt neither.
+
+    Guards against azure-cosmos emptying the ETag out of a batch that is used twice.
+    """
+    await service.update("o-1", "created")
+    stored = await service.write.orders.load("o-1")
+    await service.update("o-1", "approved")
+    assert stored is not None
+    late = decide(stored.order, UpdateOrderStatus("o-1", stored.order.status.CANCELED, "k"), service.time.now())
+    assert isinstance(late, OrderStatusUpdated)
+    assert await service.write.orders.commit(late, stored) is Commit.LOST_RACE
+    assert await service.write.orders.commit(late, stored) is Commit.LOST_RACE
+    assert len(events(service)) == 2
+
+
+async def test_a_command_costs_four_calls(service: Service) -> None:
+    """Read, batch, publish, mark: a change of status makes three calls to Cosmos DB and one to Event Grid."""
+    await service.update("o-1", "created")
+    service.stack.calls.clear()
+    await service.update("o-1", "approved")
+    methods = [method for method, path in service.stack.calls if "/docs" in path]
+    assert methods == ["GET", "POST", "PATCH"]
+
+
+async def test_a_command_that_changes_nothing_costs_one_call(service: Service) -> None:
+    """Asking for the status that the order has costs a point read."""
+    await service.update("o-1", "created")
+    service.stack.calls.clear()
+    await service.update("o-1", "created")
+    assert [method for method, path in service.stack.calls if "/docs" in path] == ["GET"]

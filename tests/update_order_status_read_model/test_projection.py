@@ -1,0 +1,121 @@
+"""Events become views and histories, whatever order they come in and however often."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+
+import pytest
+
+from order_events import OrderStatusUpdated, decode, to_cloud_event, to_event_grid_event
+from tests.order_service import Service, Stack, body, order_service
+from update_order_status_read_model.errors import StoreUnavailable
+
+LIFE = ("created", "approved", "shipped", "delivered")
+
+
+async def live(service: Service, order_id: str, life: tuple[str, ...] = LIFE) -> list[OrderStatusUpdated]:
+    """The events of an order's life, pushed by Event Grid but not projected."""
+    for status in life:
+        await service.update(order_id, status)
+    pushed = [await asyncio.to_thread(service.stack.deliveries.get, True, 20) for _ in life]
+    events = [json.loads(text) for text in pushed]
+    assert {event["subject"] for event in events} == {"orders/update"}
+    return sorted((decode(text) for text in pushed), key=lambda event: event.version)
+
+
+async def take(service: Service, *events: OrderStatusUpdated) -> None:
+    """Project `events` in this order."""
+    for event in events:
+        await service.read.projection.take(json.dumps(to_event_grid_event(event)))
+
+
+async def test_an_update_reaches_the_read_model(service: Service) -> None:
+    """What a command answered is what the query answers, once Event Grid has delivered the event."""
+    commanded = await service.update("o-1", "created")
+    await service.deliver()
+    queried = await service.get("orders/o-1")
+    assert (queried.status_code, body(queried)) == (200, body(commanded))
+    assert queried.headers["ETag"] == commanded.headers["ETag"]
+
+
+async def test_cloud_events_reach_it_too(shared: Stack) -> None:
+    """The same event in a CloudEvents envelope is projected alike."""
+    async with order_service(shared) as service:
+        (event,) = await live(service, "o-1", ("created",))
+        await service.read.projection.take(json.dumps(to_cloud_event(event)))
+        assert body(await service.get("orders/o-1"))["status"] == "created"
+
+
+async def test_every_order_of_arrival_ends_alike(service: Service) -> None:
+    """All permutations of an order's events, each event twice, give the same view and the same history."""
+    for number, arrival in enumerate(itertools.permutations(range(3))):
+        order_id = f"o-{number}"
+        events = await live(service, order_id, LIFE[:3])
+        await take(service, *(events[place] for place in (*arrival, *arrival)))
+        order = body(await service.get(f"orders/{order_id}"))
+        assert (order["status"], order["version"]) == ("shipped", 3)
+        history = body(await service.get(f"orders/{order_id}/history"))
+        assert [(step["version"], step["status"]) for step in history["steps"]] == [
+            (1, "created"),
+            (2, "approved"),
+            (3, "shipped"),
+        ]
+
+
+async def test_simultaneous_deliveries_end_at_the_newest(service: Service) -> None:
+    """Deliveries that race on one order leave the newest version and the whole history."""
+    events = await live(service, "o-1")
+    await asyncio.gather(*(take(service, event) for event in (*reversed(events), *events)))
+    assert body(await service.get("orders/o-1"))["version"] == 4
+    assert len(body(await service.get("orders/o-1/history"))["steps"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        ({"dataVersion": "2.0"}, "dataVersion 2.0 is not understood"),
+        ({"eventType": "Other"}, "event type 'Other' is not"),
+        ({"data": {"orderId": "o-1"}}, "data.status"),
+    ],
+)
+async def test_poison_is_parked_with_its_reason(service: Service, spoil: dict[str, object], reason: str) -> None:
+    """An event that can never be applied is kept with the reason, counted when it comes again, and acknowledged."""
+    (event,) = await live(service, "o-1", ("created",))
+    text = json.dumps({**to_event_grid_event(event), **spoil})
+    await service.read.projection.take(text)
+    await service.read.projection.take(text)
+    (parked,) = service.documents("orders-parked")
+    assert reason in parked["reason"]
+    assert (parked["payload"], parked["deliveries"]) == (text, 2)
+    assert service.documents("orders-read-1") == []
+
+
+async def test_a_store_that_is_away_makes_event_grid_come_again(service: Service) -> None:
+    """A transient failure is raised, which is how a function asks Event Grid for another delivery."""
+    (event,) = await live(service, "o-1", ("created",))
+    service.fault("cosmos", {"status": 503}, {"operation": "*"}, times=50)
+    with pytest.raises(StoreUnavailable):
+        await take(service, event)
+    service.stack.clear_faults()
+    await take(service, event)
+    assert (await service.get("orders/o-1")).status_code == 200
+
+
+async def test_a_save_whose_answer_was_lost_is_no_obstacle(service: Service) -> None:
+    """When the connection breaks after a save, the repetition finds the view as it should be."""
+    first, second = await live(service, "o-1", LIFE[:2])
+    for event in (first, second):
+        service.fault("cosmos", {"drop": "after"}, {"operation": "*batch*"}, times=1)
+        await take(service, event)
+    assert body(await service.get("orders/o-1"))["version"] == 2
+
+
+async def test_a_projection_costs_one_call_and_then_two(service: Service) -> None:
+    """View and history of an order's first event are one batch; of each later one a read and a batch."""
+    events = await live(service, "o-1", LIFE[:2])
+    await take(service, *await live(service, "warm-up", LIFE[:1]))  # the pointer is read every few seconds only
+    service.stack.calls.clear()
+    await take(service, *events)
+    assert [method for method, path in service.stack.calls if "/docs" in path] == ["POST", "GET", "POST"]
