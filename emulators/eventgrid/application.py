@@ -87,8 +87,10 @@ class Tasks:
     running: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self, work: Any) -> None:
-        """Run a coroutine until `stop`."""
-        self.running.append(asyncio.create_task(work))
+        """Run a coroutine until `stop`; should it break, that is told loudly."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(_tell_of_a_defect)
+        self.running.append(task)
 
     async def stop(self) -> None:
         """End them all."""
@@ -163,7 +165,8 @@ class Emulator:
         else:
             response = await self._data_plane(request, request_id)
         logger.debug("%s %s %d %s", request.method, request.raw_path, response.status, request_id)
-        response.headers = {**response.headers, "x-ms-request-id": request_id}
+        if response is not DROPPED:
+            response.headers = {**response.headers, "x-ms-request-id": request_id}
         return response
 
     async def _data_plane(self, request: Request, request_id: str) -> Response:
@@ -230,6 +233,11 @@ class Emulator:
 
     def _health(self) -> Mapping[str, Any]:
         return {"topics": len(self._catalogue.topics()), "subscriptions": len(self._catalogue.subscriptions())}
+
+
+def _tell_of_a_defect(ended: asyncio.Task[None]) -> None:
+    if not ended.cancelled() and (defect := ended.exception()):
+        logger.error("%s broke", ended.get_coro(), exc_info=defect)
 
 
 def _refuse_by_rule(act: Act) -> Response:
