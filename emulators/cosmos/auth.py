@@ -71,7 +71,7 @@ def _check_grant(account: Account, request: Request, target: Target, action: str
         raise Refused(errors.FORBIDDEN)
     itself = len(asked) == len(scope) and not target.is_feed
     writes_description = itself and target.kind in CATALOGUED and action in ("replace", "delete")
-    if writes_description or (grant.mode == "Read" and action not in READS):
+    if writes_description or (grant.mode.lower() != "all" and action not in READS):
         raise Refused(errors.FORBIDDEN)
     if grant.partition_key is not None and target.kind == "docs":
         header = request.headers.get("x-ms-documentdb-partitionkey", "")

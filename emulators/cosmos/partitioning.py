@@ -115,15 +115,18 @@ def parse_definition(document: object) -> Definition:
 
 
 def parse_path(path: str) -> tuple[str, ...]:
-    """`/a/"b c"/d` as property names. Raises PartitionKeyError for indexes, wildcards and malformed paths."""
+    """`/a/"b c"/d` as property names; either quote mark will do.
+
+    Raises PartitionKeyError for indexes, wildcards and malformed paths.
+    """
     names: list[str] = []
     rest = path
     while rest:
         if not rest.startswith("/") or len(names) >= limits.NESTING_MAX:
             raise PartitionKeyError(f"The partition key path '{path}' is invalid.")
-        if rest.startswith('/"'):
-            name, quote, rest = rest[2:].partition('"')
-            if not quote:
+        if rest[1:2] in ('"', "'"):
+            name, closing, rest = rest[2:].partition(rest[1])
+            if not closing:
                 raise PartitionKeyError(f"The partition key path '{path}' has an unclosed quote.")
         else:
             name, slash, rest = rest[1:].partition("/")

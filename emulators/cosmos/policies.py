@@ -115,7 +115,8 @@ def _paths(policy: Mapping[str, Any], member: str) -> list[dict[str, Any]]:
         path = entry.get("path") if isinstance(entry, dict) else None
         if not isinstance(path, str) or not path.startswith("/"):
             raise _bad(f"An entry of {member} must have a path that starts with '/'.")
-    return list(entries)
+    # The kinds of index that old clients list for a path have had no meaning for years; the service drops them.
+    return [{name: value for name, value in entry.items() if name != "indexes"} for entry in entries]
 
 
 def _check_composite(indexes: object) -> None:

@@ -45,6 +45,11 @@ def check_name(body: Mapping[str, object]) -> str:
     return name
 
 
+def is_named(value: object, names: tuple[str, ...]) -> bool:
+    """Whether `value` is one of `names`, which clients spell in different cases."""
+    return isinstance(value, str) and value.lower() in [name.lower() for name in names]
+
+
 def as_stored(_: Call, resource: Resource) -> dict[str, Any]:
     """A resource's body without additions."""
     return dict(resource.body)

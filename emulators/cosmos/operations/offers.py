@@ -80,6 +80,7 @@ def parse_throughput(call: Call) -> Mapping[str, Any] | None:
 def manual(throughput: object) -> Mapping[str, Any]:
     """A fixed throughput. Raises Refused."""
     low, high, step = limits.THROUGHPUT_MIN, limits.THROUGHPUT_MAX, limits.THROUGHPUT_STEP
+    _check_minimum(throughput, low)
     if not _is_step(throughput, low, high, step):
         raise Refused(
             errors.BAD_REQUEST,
@@ -94,6 +95,7 @@ def autoscale(settings: object) -> Mapping[str, Any]:
     asked = settings if isinstance(settings, dict) else {}
     low, high, step = limits.AUTOSCALE_MIN, limits.THROUGHPUT_MAX, limits.AUTOSCALE_STEP
     most = asked.get("maxThroughput")
+    _check_minimum(most, low)
     if not _is_step(most, low, high, step):
         raise Refused(
             errors.BAD_REQUEST,
@@ -157,6 +159,13 @@ def _headers(offer: Resource) -> dict[str, str]:
         "x-ms-cosmos-min-throughput": str(least),
         "x-ms-offer-replace-pending": "false",
     }
+
+
+def _check_minimum(value: object, low: int) -> None:
+    if isinstance(value, int) and not isinstance(value, bool) and value < low:
+        raise Refused(
+            errors.BAD_REQUEST, f"Requested throughput {value} is less than required minimum throughput {low}."
+        )
 
 
 def _is_step(value: object, low: int, high: int, step: int) -> TypeGuard[int]:

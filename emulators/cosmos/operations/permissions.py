@@ -7,6 +7,7 @@ from typing import Any
 from emulators.cosmos import errors, limits
 from emulators.cosmos.crud import Crud
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.resources import is_named
 from emulators.cosmos.store.catalog import Resource
 from emulators.cosmos.tokens import Grant, issue, resolve_link
 from emulators.cosmos.wire import Call
@@ -16,7 +17,7 @@ MODES = ("Read", "All")
 
 def _check(call: Call, owner: Resource, sent: dict[str, Any], old: Resource | None) -> dict[str, Any]:
     mode, link = sent.get("permissionMode"), sent.get("resource")
-    if mode not in MODES or not isinstance(link, str):
+    if not is_named(mode, MODES) or not isinstance(link, str):
         raise Refused(
             errors.BAD_REQUEST, errors.wrapped("A permission has a permissionMode (Read, All) and a resource.")
         )

@@ -8,6 +8,7 @@ from emulators.base.serving import Response
 from emulators.cosmos import errors, limits
 from emulators.cosmos.crud import Crud
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.resources import is_named
 from emulators.cosmos.store.catalog import Resource
 from emulators.cosmos.wire import Call
 
@@ -31,9 +32,8 @@ def _check_script(_: Call, owner: Resource, sent: dict[str, Any], old: Resource 
 
 
 def _check_trigger(call: Call, owner: Resource, sent: dict[str, Any], old: Resource | None) -> dict[str, Any]:
-    kind = _named(sent.get("triggerType"), TRIGGER_TYPES)
-    operation = _named(sent.get("triggerOperation"), TRIGGER_OPERATIONS)
-    if kind is None or operation is None:
+    kind, operation = sent.get("triggerType"), sent.get("triggerOperation")
+    if not is_named(kind, TRIGGER_TYPES) or not is_named(operation, TRIGGER_OPERATIONS):
         raise Refused(
             errors.BAD_REQUEST,
             errors.wrapped(
@@ -42,11 +42,6 @@ def _check_trigger(call: Call, owner: Resource, sent: dict[str, Any], old: Resou
             ),
         )
     return {**_check_script(call, owner, sent, old), "triggerType": kind, "triggerOperation": operation}
-
-
-def _named(value: object, names: tuple[str, ...]) -> str | None:
-    """The name that `value` spells, in any case."""
-    return next((name for name in names if isinstance(value, str) and value.lower() == name.lower()), None)
 
 
 procedures = Crud("sprocs", _check_script)
