@@ -1,0 +1,1 @@
+"""What an operator runs against any deployment of the order service: `python -m operations VERB`."""
