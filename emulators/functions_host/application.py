@@ -25,6 +25,7 @@ from emulators.functions_host.admin import Admin, manual_calls
 from emulators.functions_host.connector import Connectors
 from emulators.functions_host.console import Console
 from emulators.functions_host.cors import Cors
+from emulators.functions_host.errors import FunctionInError
 from emulators.functions_host.index import Function, index_functions, load_app
 from emulators.functions_host.invocation import Call, Invoker
 from emulators.functions_host.keys import EVENT_GRID_KEY, Keys, Level, satisfies, secret_store
@@ -57,21 +58,25 @@ class Flags:
     enable_auth: bool = False
     cors: Cors = field(default_factory=Cors)
     processes: int = 1
-    strays: bool = False
 
 
 class Host:
     """Takes requests through control endpoints, CORS, keys, fault rules and routes; runs the listeners."""
 
     def __init__(
-        self, root: Path, environment: Mapping[str, str], configuration: Configuration, flags: Flags, console: Console
+        self,
+        root: Path,
+        environment: Mapping[str, str],
+        configuration: Configuration,
+        flags: Flags,
+        console: Console,
+        logs: InvocationLogs,
     ) -> None:
         """Import and index the app. Raises AppNotIndexed or StartError."""
         self._flags = flags
         self._console = console
         self._clock, self._ids = Clock(), Ids()
         self._settings = settings = Settings(environment)
-        self.logs = InvocationLogs(console, strays=flags.strays)
         connectors = Connectors({}, {})
         functions = index_functions(load_app(root, settings), settings, configuration)
         self.registry = build_registry(functions, connectors, settings, configuration)
@@ -79,7 +84,7 @@ class Host:
             clock=self._clock,
             ids=self._ids,
             console=console,
-            logs=self.logs,
+            logs=logs,
             connector=connectors,
             default_retry=read_host_retry_policy(configuration.section("retry")),
         )
@@ -112,13 +117,20 @@ class Host:
                 console.always(f"host.json: {path.replace(':', '.')} is not heeded by this host.", "warning")
 
     def _timers(self, host_id: str) -> list[TimerListener]:
-        return [
-            TimerListener(
-                function, schedule, self._invoker, self._clock, self._console, self._status_store(function), host_id
-            )
-            for function in self.registry.functions
-            if function.error is None and (schedule := self.registry.schedules.get(function.name))
-        ]
+        timers = []
+        for function in list(self.registry.functions):
+            schedule = self.registry.schedules.get(function.name)
+            if function.error is not None or schedule is None:
+                continue
+            try:
+                store = self._status_store(function)
+            except FunctionInError as failure:
+                self.registry.fail(function, str(failure))
+            else:
+                timers.append(
+                    TimerListener(function, schedule, self._invoker, self._clock, self._console, store, host_id)
+                )
+        return timers
 
     def _status_store(self, function: Function) -> JsonBlobs | None:
         if not is_monitored(function, self.registry.schedules[function.name], self._clock.utc()):
@@ -270,6 +282,7 @@ class Host:
         return {
             "functions": [each.name for each in self.registry.functions if each.runs],
             "inError": {each.name: each.error for each in self.registry.functions if each.error},
+            "listening": sorted(self._listeners.running),
             "listenersFailing": dict(self._listeners.failures),
             "outstandingInvocations": self._invoker.outstanding,
         }

@@ -24,7 +24,7 @@ from azure.functions import FunctionRegister
 from emulators.functions_host.errors import AppNotIndexed, FunctionInError
 from emulators.functions_host.retries import RetryPolicy, read_retry_policy
 from emulators.functions_host.settings import BUNDLE, Configuration, Settings
-from emulators.functions_host.signature import Signature, read_signature
+from emulators.functions_host.signature import Signature, SignatureRefused, read_signature
 
 SCRIPT_SETTING = "PYTHON_SCRIPT_FILE_NAME"
 SCRIPT_DEFAULT = "function_app.py"
@@ -118,6 +118,8 @@ def index_functions(app: FunctionRegister, settings: Settings, host: Configurati
     """The app's functions in the host's order (by name, case-insensitively), checked by worker and host rules."""
     try:
         functions = [_read_function(each, settings) for each in app.get_functions()]
+    except SignatureRefused as refusal:  # the text names function and parameter; the frames would be ours
+        raise AppNotIndexed(f"FunctionLoadError: {refusal}", "") from refusal
     except Exception as failure:
         raise AppNotIndexed(f"{type(failure).__name__}: {failure}", user_traceback(failure)) from failure
     functions.sort(key=lambda function: function.name.lower())

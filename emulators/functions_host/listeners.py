@@ -40,6 +40,7 @@ class Listeners:
         self._console = console
         self._tasks: list[asyncio.Task[None]] = []
         self.failures: dict[str, str] = {}
+        self.running: set[str] = set()
 
     def start(self) -> None:
         """Start every listener, each on its own."""
@@ -77,4 +78,5 @@ class Listeners:
             self._console.always(
                 f"Listener successfully started for function 'Functions.{name}' after {attempt} retries."
             )
+        self.running.add(name)
         await listener.run()

@@ -60,6 +60,10 @@ class Registry:
         """The function of that name, case-insensitively."""
         return next((each for each in self.functions if each.name.lower() == name.lower()), None)
 
+    def fail(self, function: Function, reason: str) -> None:
+        """Put a function in error that had seemed to be in order."""
+        self.functions = [replace(each, error=reason) if each is function else each for each in self.functions]
+
     def listed(self) -> list[Listed]:
         """What the console shows: functions that are not in error."""
         return [

@@ -20,7 +20,7 @@ from emulators.functions_host.application import Flags, Host
 from emulators.functions_host.console import Console
 from emulators.functions_host.cors import Cors
 from emulators.functions_host.errors import AppNotIndexed, StartError
-from emulators.functions_host.logs import ConsoleStream
+from emulators.functions_host.logs import ConsoleStream, InvocationLogs
 from emulators.functions_host.order import StartOrder, read_order, take_over
 from emulators.functions_host.settings import read_host_json
 
@@ -74,15 +74,15 @@ class Worker:
             enable_auth=order.enable_auth,
             cors=Cors(order.cors, order.cors_credentials),
             processes=order.processes,
-            strays=order.verbose,
         )
         environment = dict(os.environ)
         configuration = read_host_json(order.root, environment, write=False)
+        logs = InvocationLogs(self._console, strays=order.verbose)
+        logging.getLogger().addHandler(logs)  # before the app is imported, or its first warning configures logging
         logging.getLogger().setLevel(logging.DEBUG if order.user_log_level in ("trace", "debug") else logging.INFO)
         for chatty in CHATTY:
             logging.getLogger(chatty).setLevel(logging.WARNING)
-        self._host = Host(order.root, environment, configuration, flags, self._console)
-        logging.getLogger().addHandler(self._host.logs)
+        self._host = Host(order.root, environment, configuration, flags, self._console, logs)
         tls = server_context(authority_directory()) if order.https else None
         bind = Bind(order.address, order.port, tls)
         await serve(self._host.application(), [self._listener], bind, ready=self._ready, exits_with_stdin=True)

@@ -95,6 +95,13 @@ class RunningHost:
         answer = self.call("POST", "/admin/emulator/clock", json={"advanceSeconds": seconds}, headers=CONTROL)
         answer.raise_for_status()
 
+    def until_listening(self, function: str) -> None:
+        """Wait until a function's listener has started: before that a turned clock is not noticed."""
+        for _ in range(2000):
+            if function in self.call("GET", "/admin/emulator/health").json()["listening"]:
+                return
+        raise AssertionError(f"{function} is not listened to:\n" + "\n".join(self.lines))
+
     def end(self) -> int:
         """Close its stdin and wait for its exit code; everything it printed is then in `lines`."""
         assert self.process.stdin is not None

@@ -9,7 +9,7 @@ import pytest
 
 from tests.emulators.functions_host.running import RunningHost, running_host, write_app
 
-APP = '''
+APP = """
 import logging, threading
 import azure.functions as func
 app = func.FunctionApp()
@@ -29,15 +29,20 @@ async def Fails(event: func.EventGridEvent):
 @app.event_grid_trigger(arg_name="event")
 async def Raw(event: str):
     logging.info("raw %s", event)
-'''
+"""
 NOTIFICATION = {"aeg-event-type": "Notification"}
 
 
 def event(number: str) -> dict[str, Any]:
     """One event in the Event Grid schema."""
     return {
-        **{"id": number, "topic": "t", "subject": "orders/update", "eventType": "OrderStatusUpdated"},
-        **{"eventTime": "2026-11-01T10:00:00.1234567Z", "dataVersion": "1.0", "data": {"n": number}},
+        "id": number,
+        "topic": "t",
+        "subject": "orders/update",
+        "eventType": "OrderStatusUpdated",
+        "eventTime": "2026-11-01T10:00:00.1234567Z",
+        "dataVersion": "1.0",
+        "data": {"n": number},
     }
 
 
@@ -78,7 +83,9 @@ def test_the_validation_handshake(host: RunningHost) -> None:
     assert (answer.status_code, answer.json()) == (200, {"validationResponse": "the-code"})
 
 
-@pytest.mark.parametrize(("asked", "allowed"), [("eventgrid.azure.us", "eventgrid.azure.us"), ("x.example", "eventgrid.azure.net")])
+@pytest.mark.parametrize(
+    ("asked", "allowed"), [("eventgrid.azure.us", "eventgrid.azure.us"), ("x.example", "eventgrid.azure.net")]
+)
 @pytest.mark.read_in_sdk("Microsoft.Azure.WebJobs.Extensions.EventGrid HttpRequestProcessor.cs")
 def test_the_cloud_events_handshake(host: RunningHost, asked: str, allowed: str) -> None:
     """OPTIONS grants the origins of Event Grid, whoever asks."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.emulators.functions_host.running import RunningHost, running_host, write_app
 
-APP = '''
+APP = """
 import json, threading
 import azure.functions as func
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -64,15 +64,13 @@ def ZLater(req: func.HttpRequest) -> func.HttpResponse:
 @app.queue_output(arg_name="out", queue_name="q", connection="AzureWebJobsStorage")
 def Queued(req: func.HttpRequest, out: func.Out[str]) -> func.HttpResponse:
     return echo(req)
-'''
+"""
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
     """A host that runs APP with a body limit of 1000 bytes and CORS for one origin."""
-    root = write_app(
-        tmp_path_factory.mktemp("http"), APP, values={"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1000"}
-    )
+    root = write_app(tmp_path_factory.mktemp("http"), APP, values={"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1000"})
     with running_host(root, "--cors", "http://shop.example") as started:
         yield started
 
@@ -183,7 +181,9 @@ def test_sync_functions_run_in_threads_and_know_their_invocation(host: RunningHo
 def test_routes_that_cannot_be_are_named(host: RunningHost) -> None:
     """A reserved route and one that another function has put their function in error; the rest run."""
     host.until("The 'Reserved' function is in error: The specified route conflicts with one or more built in routes.")
-    host.until("The 'ZLater' function is in error: The route specified conflicts with the route defined by function 'ById'.")
+    host.until(
+        "The 'ZLater' function is in error: The route specified conflicts with the route defined by function 'ById'."
+    )
 
 
 @pytest.mark.our_choice("what is not built says so, instead of a 404 that looks like a mistake of the user")

@@ -1,0 +1,123 @@
+"""Keys: who may call what with --enableAuth, and where keys are kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import BlobServiceClient
+
+from local.azurite import StorageAddress
+from tests.emulators.functions_host.running import RunningHost, running_host, write_app
+
+APP = """
+import azure.functions as func
+app = func.FunctionApp()
+LEVELS = func.AuthLevel
+
+@app.route("open", auth_level=LEVELS.ANONYMOUS)
+def Open(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("ok")
+
+@app.route("keyed")
+def Keyed(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("ok")
+
+@app.route("masters", auth_level=LEVELS.ADMIN)
+def Masters(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("ok")
+
+@app.event_grid_trigger(arg_name="event")
+def OnEvent(event: func.EventGridEvent):
+    pass
+"""
+MARKED = pytest.mark.read_in_sdk("azure-functions-host AuthenticationLevelHandler.cs")
+PATHS = ("/api/open", "/api/keyed", "/api/masters", "/admin/host/status")
+
+
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the keys are kept."""
+    return tmp_path_factory.mktemp("secrets")
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory, secrets: Path) -> Iterator[RunningHost]:
+    """A host with keys in files."""
+    values = {"AzureWebJobsSecretStorageType": "files", "FUNCTIONS_SECRETS_PATH": str(secrets)}
+    with running_host(write_app(tmp_path_factory.mktemp("auth"), APP, values=values), "--enableAuth") as started:
+        yield started
+
+
+def keys(secrets: Path) -> dict[str, str]:
+    """The keys in force, read from the files."""
+    document = json.loads((secrets / "host.json").read_text())
+    function = json.loads((secrets / "keyed.json").read_text())
+    other = json.loads((secrets / "open.json").read_text())
+    return {
+        "none": "",
+        "wrong": "nonsense",
+        "master": document["masterKey"]["value"],
+        "host": document["functionKeys"][0]["value"],
+        "system": next(each["value"] for each in document["systemKeys"] if each["name"] == "eventgrid_extension"),
+        "function": function["keys"][0]["value"],
+        "other function": other["keys"][0]["value"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "statuses"),
+    [
+        ("none", [200, 401, 401, 401]),
+        ("wrong", [200, 401, 401, 401]),
+        ("master", [200, 200, 200, 200]),
+        ("host", [200, 200, 401, 401]),
+        ("function", [200, 200, 401, 401]),
+        ("other function", [200, 401, 401, 401]),
+        ("system", [200, 401, 401, 401]),
+    ],
+)
+@MARKED
+def test_who_may_call_what(host: RunningHost, secrets: Path, name: str, statuses: list[int]) -> None:
+    """Each key opens its own level, master all; in the header and in the query alike."""
+    key = keys(secrets)[name]
+    assert [host.call("GET", path, headers={"x-functions-key": key}).status_code for path in PATHS] == statuses
+    assert [host.call("GET", path, params={"code": key}).status_code for path in PATHS] == statuses
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("none", 401), ("host", 401), ("function", 401), ("system", 202), ("master", 202)]
+)
+@MARKED
+def test_the_event_grid_webhook_takes_its_system_key(host: RunningHost, secrets: Path, name: str, status: int) -> None:
+    """eventgrid_extension or master in `code`."""
+    query = {"functionName": "OnEvent", "code": keys(secrets)[name]}
+    answer = host.call(
+        "POST", "/runtime/webhooks/eventgrid", params=query, data="[]", headers={"aeg-event-type": "Notification"}
+    )
+    assert answer.status_code == status
+
+
+@pytest.mark.read_in_sdk("azure-functions-host SecretManager.cs, BlobStorageSecretsRepository.cs")
+def test_keys_are_kept_in_storage_by_default(tmp_path: Path, azurite: StorageAddress) -> None:
+    """The blob of azure-webjobs-secrets holds them, and a second start uses the same."""
+    values = {"AzureWebJobsStorage": azurite.connection_string, "AzureFunctionsWebHost__hostid": "keys-in-blobs"}
+    root = write_app(tmp_path, APP, values=values)
+    for _ in range(2):
+        with (
+            running_host(root, "--enableAuth") as host,
+            BlobServiceClient.from_connection_string(azurite.connection_string) as client,
+        ):
+            blob = client.get_blob_client("azure-webjobs-secrets", "keys-in-blobs/host.json")
+            master = json.loads(blob.download_blob().readall())["masterKey"]["value"]
+            answer = host.call("GET", "/api/masters", headers={"x-functions-key": master})
+            assert answer.status_code == 200
+
+
+@pytest.mark.read_in_sdk("azure-functions-core-tools CliAuthenticationHandler.cs")
+def test_without_the_flag_nobody_is_asked(tmp_path: Path) -> None:
+    """Every level is open, the admin endpoints too."""
+    with running_host(write_app(tmp_path, APP)) as host:
+        assert [host.call("GET", path).status_code for path in PATHS] == [200, 200, 200, 200]
