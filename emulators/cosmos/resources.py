@@ -38,7 +38,12 @@ def check_name(body: Mapping[str, object]) -> str:
     if name is None:
         raise Refused(errors.MISSING_ID)
     if not isinstance(name, str) or not name or len(name) > limits.RESOURCE_ID_CHARACTERS_MAX:
-        raise Refused(errors.BAD_REQUEST, errors.wrapped("The input name is invalid: it has 1 to 255 characters."))
+        raise Refused(
+            errors.BAD_REQUEST,
+            errors.wrapped(
+                "The input name is invalid. Ensure to provide a unique non-empty string less than '255' characters."
+            ),
+        )
     if any(character in _FORBIDDEN for character in name) or name.endswith(" "):
         text = f"The input name '{name}' is invalid. A name has no '/', '\\', '?', '#' and no final space."
         raise Refused(errors.BAD_REQUEST, errors.wrapped(text))

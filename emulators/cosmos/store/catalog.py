@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import apsw
 import orjson
@@ -67,7 +68,10 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container and what every operation on its items asks of it. `path` is `dbs/<name>/colls/<name>`."""
+    """A container and what every operation on its items asks of it.
+
+    `path` is `dbs/<name>/colls/<name>`, percent-encoded as headers need it.
+    """
 
     resource: Resource
     path: str
@@ -253,7 +257,7 @@ class Catalog:
         unique_keys = body.get("uniqueKeyPolicy", {}).get("uniqueKeys", [])
         return Container(
             resource=resource,
-            path=f"dbs/{database.id}/colls/{resource.id}",
+            path=quote(f"dbs/{database.id}/colls/{resource.id}"),
             raw_rid=rids.raw(resource.rid),
             partition_key=parse_definition(body["partitionKey"]),
             default_ttl=body.get("defaultTtl"),
