@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(failure, file=sys.stderr)
         return EXIT_USAGE
     except (StoreThrottled, StoreUnavailable) as failure:
-        print(f"Cosmos DB did not answer: {failure or type(failure).__name__}", file=sys.stderr)
+        print(f"Cosmos DB did not answer: {failure!r}", file=sys.stderr)
         return EXIT_FAILED
 
 

@@ -93,6 +93,19 @@ def test_what_funcignore_leaves_is_exactly_the_app() -> None:
     assert left == APP
 
 
+@pytest.mark.parametrize("room", ["cosmos", "eventgrid"])
+def test_a_server_does_not_lean_on_its_client(room: str) -> None:
+    """The emulators of Cosmos DB and Event Grid import neither service's SDK (import-linter sees only `azure`)."""
+    imported = set()
+    for path in (path for path in modules() if path.parts[:2] == ("emulators", room)):
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module or "")
+    assert not [name for name in imported if name.startswith(("azure.cosmos", "azure.eventgrid"))]
+
+
 def test_there_is_no_function_json() -> None:
     """A function.json beside function_app.py makes a mixed app, whose functions may go unindexed."""
     assert not tracked("function.json")

@@ -70,7 +70,8 @@ def expired(connection: apsw.Connection, scope: Scope, limit: int) -> list[Expir
 
 
 def _where(scope: Scope, after: int, since: int) -> tuple[str, list[Any]]:
-    sql, bindings = "place=? AND lsn>?", [scope.range.place, after]
+    sql = "place=? AND lsn>?"
+    bindings: list[Any] = [scope.range.place, after]
     if since:
         sql, bindings = f"{sql} AND ts>=?", [*bindings, since]
     if scope.low > scope.range.low or scope.high < scope.range.high:

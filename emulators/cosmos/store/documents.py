@@ -166,9 +166,9 @@ def id_of_rid(connection: apsw.Connection, container: Container, rid: str) -> st
 
 def delete_all(connection: apsw.Connection, scope: Scope, writer: Writer) -> None:
     """Delete every document in `scope`, which lies in the writer's range."""
-    for epk, pk, document_id, *stored in select(
-        connection, scope, f"epk, pk, id, position, lsn, ts, body->>'$._etag', {BODY}"
-    ).fetchall():
+    columns = f"epk, pk, id, position, lsn, ts, body->>'$._etag', {BODY}"
+    found: list[tuple[Any, ...]] = select(connection, scope, columns).fetchall()
+    for epk, pk, document_id, *stored in found:
         writer.delete(Address(scope.range, epk, pk, document_id), Stored(*stored))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -213,7 +214,7 @@ def test_unique_keys_hold_within_a_logical_partition(database: DatabaseProxy) ->
     container.create_item({"id": "1", "pk": "x", "email": "a@x", "a": {"b": 1}})
     container.create_item({"id": "2", "pk": "y", "email": "a@x", "a": {"b": 1}})
     container.create_item({"id": "3", "pk": "x", "a": {"b": 2}})
-    attempts = [
+    attempts: list[Callable[[], object]] = [
         lambda: container.create_item({"id": "4", "pk": "x", "email": "a@x", "a": {"b": 3}}),
         lambda: container.create_item({"id": "4", "pk": "x", "email": "b@x", "a": {"b": 1}}),
         lambda: container.create_item({"id": "4", "pk": "x", "a": {"b": 4}}),

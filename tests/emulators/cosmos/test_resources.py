@@ -19,8 +19,9 @@ def test_a_database_is_made_found_and_deleted(client: CosmosClient) -> None:
     name = f"db-{Ids().guid()}"
     client.create_database(name)
     assert name in [each["id"] for each in client.list_databases()]
-    query = {"query": "SELECT * FROM root r WHERE r.id = @id", "parameters": [{"name": "@id", "value": name}]}
-    assert [each["id"] for each in client.query_databases(query)] == [name]
+    named: list[dict[str, Any]] = [{"name": "@id", "value": name}]
+    found = client.query_databases("SELECT * FROM root r WHERE r.id = @id", parameters=named)
+    assert [each["id"] for each in found] == [name]
     with pytest.raises(exceptions.CosmosResourceExistsError):
         client.create_database(name)
     client.delete_database(name)
