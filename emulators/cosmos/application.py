@@ -14,7 +14,7 @@ from emulators.base.control import Control
 from emulators.base.faults import Act, Faults, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
-from emulators.cosmos import errors, limits
+from emulators.cosmos import control, errors, limits
 from emulators.cosmos.account import WELL_KNOWN_KEY, Account, Consistency, decode_key
 from emulators.cosmos.auth import authorize
 from emulators.cosmos.errors import Refused
@@ -48,7 +48,9 @@ class Emulator:
     def __init__(self, account: Account, faults: Faults) -> None:
         self._account = account
         self._faults = faults
-        self._control = Control("cosmos", account.clock, faults, self._health, account.store.reset)
+        self._control = Control(
+            "cosmos", account.clock, faults, self._health, account.store.reset, extra=control.routes(account)
+        )
 
     def application(self) -> Application:
         """What is served."""
