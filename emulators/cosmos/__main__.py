@@ -24,9 +24,13 @@ def main(arguments: list[str] | None = None) -> int:
         default="Session",
         help="the account's level (default: %(default)s)",
     )
+    parser.add_argument("--throttle", action="store_true", help="answer 429 when a container's RU/s are spent")
     chosen = parser.parse_args(arguments)
     try:
-        return serve_command(chosen, lambda: create(chosen.data, key=chosen.key, consistency=chosen.consistency))
+        return serve_command(
+            chosen,
+            lambda: create(chosen.data, key=chosen.key, consistency=chosen.consistency, throttled=chosen.throttle),
+        )
     except KeyFormatError as refusal:
         print(refusal, file=sys.stderr)
         return EXIT_CANNOT_START

@@ -10,6 +10,7 @@ from typing import Literal
 from emulators.base.clock import Clock
 from emulators.base.ids import Ids
 from emulators.cosmos.store.files import Store
+from emulators.cosmos.throttle import Throttle
 
 WELL_KNOWN_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
 """The key of Microsoft's emulator, published in its documentation; every sample uses it."""
@@ -33,6 +34,8 @@ class Account:
     ids: Ids
     key: bytes
     consistency: Consistency = "Session"
+    throttle: Throttle | None = None
+    """Refuses requests beyond what was bought; None serves them all."""
 
 
 def decode_key(text: str) -> bytes:

@@ -18,13 +18,18 @@ from emulators.cosmos import control, errors, limits
 from emulators.cosmos.account import WELL_KNOWN_KEY, Account, Consistency, decode_key
 from emulators.cosmos.auth import authorize
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.routes import action_of, route
+from emulators.cosmos.operations.offers import provisioned
+from emulators.cosmos.routes import Operation, action_of, route
+from emulators.cosmos.sessions import check_consistency
 from emulators.cosmos.store.files import Store
+from emulators.cosmos.throttle import Throttle
 from emulators.cosmos.wire import Call, Target, parse_target, refusal
 
 logger = logging.getLogger("cosmos")
 
 ACCOUNT_NAME = "localhost"
+METERED = ("dbs/*/colls/*/docs", "dbs/*/colls/*/docs/*", "dbs/*/colls/*/sprocs/*", "dbs/*/colls/*/operations/*")
+"""Paths whose requests draw on a container's throughput; descriptions are free of it."""
 
 
 def create(
@@ -34,11 +39,16 @@ def create(
     ids: Ids | None = None,
     key: str = WELL_KNOWN_KEY,
     consistency: Consistency = "Session",
+    throttled: bool = False,
     faults: Faults | None = None,
 ) -> Application:
-    """An emulator of one account, its data in the directory `path` or in memory. Raises KeyFormatError, FormatError."""
+    """An emulator of one account, its data in the directory `path` or in memory. Raises KeyFormatError, FormatError.
+
+    `throttled` refuses requests beyond the throughput that was bought, as the service does.
+    """
     clock, ids = clock or Clock(), ids or Ids()
     account = Account(ACCOUNT_NAME, Store(path, clock, ids), clock, ids, decode_key(key), consistency)
+    account.throttle = Throttle(clock) if throttled else None
     return Emulator(account, faults or Faults(clock)).application()
 
 
@@ -78,14 +88,30 @@ class Emulator:
         authorize(self._account, request, target, action)
         name, operation = route(request, target, action)
         call = Call(self._account, request, target, activity_id)
+        check_consistency(call)
         act = self._faults.strike(operation=name, method=request.method, path=request.path, **_facts(target))
         if act is None:
-            return await operation(call)
+            return await self._metered(call, operation)
 
         async def work() -> Response:
-            return await operation(call)
+            return await self._metered(call, operation)
 
         return await suffer(act, self._account.clock, work, _refuse_by_rule, lambda: DROPPED)
+
+    async def _metered(self, call: Call, operation: Operation) -> Response:
+        """Do the operation, within the throughput that its container has bought if the account throttles."""
+        throttle = self._account.throttle
+        if throttle is None or call.target.shape not in METERED:
+            return await operation(call)
+        owner, throughput = provisioned(self._account.store.catalog, call.resource(2))
+        throttle.admit(owner, throughput)
+        try:
+            response = await operation(call)
+        except Refused as refused:
+            throttle.charge(owner, throughput, refused.charge)
+            raise
+        throttle.charge(owner, throughput, float(str(response.headers["x-ms-request-charge"])))
+        return response
 
     def _refuse_body(self, request: Request) -> Response:
         return refusal(Refused(errors.TOO_LARGE), request.headers.get("x-ms-activity-id") or self._account.ids.guid())

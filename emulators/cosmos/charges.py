@@ -15,6 +15,8 @@ REFUSED = 1.0
 """A request that is refused before it reaches data. Our choice."""
 REFUSED_WRITE = 1.24
 """A write that fails on a conflict (reported for the service in azure-cosmos issues)."""
+REFUSED_THROTTLED = 0.38
+"""A request that is refused for want of request units (seen in reports of 429 answers)."""
 QUERY_BASE = 2.3
 """Opening a query on one physical partition."""
 QUERY_PER_DOCUMENT = 0.05
@@ -28,7 +30,7 @@ _KB = 1024
 
 
 def read(size_bytes: int) -> float:
-    """A point read of a document of this size."""
+    """A point read of a document of this size, at session consistency or weaker."""
     return 1.0 + _READ_PER_KB * max(0.0, size_bytes / _KB - 1)
 
 

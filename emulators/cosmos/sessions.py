@@ -1,5 +1,6 @@
-"""Session tokens: what a client has seen, range by range, and whether we have got that far.
+"""Consistency: the level a request asks for, and session tokens: what a client has seen, range by range.
 
+One replica is always up to date, so that every level is kept; what can fail is a session token from the future.
 A token is `<range id>:<version>#<LSN>[#<region>=<LSN>…]`, several joined by commas (azure-cosmos
 _vector_session_token.py).
 """
@@ -7,10 +8,26 @@ _vector_session_token.py).
 from __future__ import annotations
 
 from emulators.cosmos import errors
+from emulators.cosmos.account import CONSISTENCY_LEVELS
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.store.catalog import Container, Range
 from emulators.cosmos.store.documents import lsn_of
 from emulators.cosmos.wire import Call
+
+
+def check_consistency(call: Call) -> None:
+    """Raises Refused (400) when the request asks for an unknown level, or one stronger than the account's."""
+    level = call.header("x-ms-consistency-level")
+    if not level:
+        return
+    known = [each.lower() for each in CONSISTENCY_LEVELS]
+    if level.lower() not in known:
+        raise Refused(errors.BAD_HEADER, f"The consistency level '{level[:100]}' is invalid.")
+    if known.index(level.lower()) < CONSISTENCY_LEVELS.index(call.account.consistency):
+        raise Refused(
+            errors.BAD_HEADER,
+            f"The consistency level '{level}' is stronger than the account's, which is {call.account.consistency}.",
+        )
 
 
 def check_session(call: Call, container: Container, range_: Range) -> None:

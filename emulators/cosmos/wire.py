@@ -104,6 +104,17 @@ class Call:
             raise Refused(errors.BAD_HEADER, f"The value '{value[:100]}' specified for the header '{name}' is invalid.")
         return value.lower() == "true"
 
+    def refuse_unbuilt(self) -> None:
+        """Raises Refused (501) for switches of a write that we would otherwise ignore in silence."""
+        for name in ("x-ms-documentdb-pre-trigger-include", "x-ms-documentdb-post-trigger-include"):
+            if self.header(name):
+                raise Refused(errors.NOT_BUILT, "Running triggers is not implemented in this emulator yet.")
+        directive = self.header("x-ms-indexing-directive").lower()
+        if directive not in ("", "default", "include", "exclude"):
+            raise Refused(errors.BAD_HEADER, f"The indexing directive '{directive[:100]}' is invalid.")
+        if directive == "exclude":
+            raise Refused(errors.NOT_BUILT, "Leaving an item out of the index is not implemented in this emulator.")
+
     def page_size(self, default: int) -> int:
         """x-ms-max-item-count; absent and -1 leave it to us. Raises Refused."""
         value = self.request.headers.get("x-ms-max-item-count")

@@ -67,6 +67,7 @@ async def delete(call: Call) -> Response:
     """DELETE docs/R."""
     container = call.container()
     at = named_item(call, container, call.partition_key(container))
+    call.refuse_unbuilt()
 
     def work(connection: apsw.Connection) -> tuple[int, float]:
         writer = Writer(connection, container, at.range, call.now, creates=0)
@@ -167,6 +168,7 @@ def check_match(found: Stored, if_match: str) -> None:
 
 async def write(call: Call, container: Container, range_: Range, work: Any) -> Response:
     """Run `work` in a write transaction and answer with the item, or without when the client wants it minimal."""
+    call.refuse_unbuilt()
     try:
         status, stored, charge = await call.account.store.database.write(work)
     except Refused as refused:

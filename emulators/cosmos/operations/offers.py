@@ -144,6 +144,17 @@ def offer_of(catalog: Catalog, owner: Resource) -> Resource | None:
     return catalog.find("offers", "", owner.rid)
 
 
+def provisioned(catalog: Catalog, container: Resource) -> tuple[str, int]:
+    """(rid of what bought it, RU/s) of the throughput that a container draws on: its own, else its database's."""
+    offer = offer_of(catalog, container)
+    owner = container.rid
+    if offer is None:
+        database = catalog.by_rid(container.parent)
+        offer = offer_of(catalog, database) if database else None
+        owner = container.parent
+    return owner, highest(offer.body["content"] if offer else None)
+
+
 def remove_offer(catalog: Catalog, owner: Resource) -> None:
     """Drop the offer of `owner`, if it has one."""
     if offer := offer_of(catalog, owner):
