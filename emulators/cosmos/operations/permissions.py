@@ -22,14 +22,11 @@ def _check(call: Call, owner: Resource, sent: dict[str, Any], old: Resource | No
             errors.BAD_REQUEST, errors.wrapped("A permission has a permissionMode (Read, All) and a resource.")
         )
     catalog = call.account.store.catalog
-    scope = resolve_link(catalog, link)
-    if scope is None:
-        raise Refused(
-            errors.BAD_REQUEST, errors.wrapped(f"The resource '{link[:200]}' of the permission does not exist.")
-        )
+    scope = resolve_link(catalog, link) or link  # a resource may be made after its permission
     key = sent.get("resourcePartitionKey")
     for other in catalog.children("permissions", owner.rid):
-        same = resolve_link(catalog, other.body["resource"]) == scope and other.body.get("resourcePartitionKey") == key
+        theirs = resolve_link(catalog, other.body["resource"]) or other.body["resource"]
+        same = theirs == scope and other.body.get("resourcePartitionKey") == key
         if same and (old is None or other.rid != old.rid):
             raise Refused(errors.CONFLICT)
     body = {"id": sent["id"], "permissionMode": mode, "resource": link}
