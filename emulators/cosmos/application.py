@@ -18,10 +18,12 @@ from emulators.cosmos import control, errors, limits
 from emulators.cosmos.account import WELL_KNOWN_KEY, Account, Consistency, decode_key
 from emulators.cosmos.auth import authorize
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.metrics import Metrics, Served
 from emulators.cosmos.operations.offers import provisioned
-from emulators.cosmos.routes import Operation, action_of, route
+from emulators.cosmos.routes import Operation, action_of, operation_name, route
 from emulators.cosmos.sessions import check_consistency
 from emulators.cosmos.store.files import Store
+from emulators.cosmos.store.snapshots import Snapshots
 from emulators.cosmos.throttle import Throttle
 from emulators.cosmos.wire import Call, Target, parse_target, refusal
 
@@ -49,17 +51,23 @@ def create(
     clock, ids = clock or Clock(), ids or Ids()
     account = Account(ACCOUNT_NAME, Store(path, clock, ids), clock, ids, decode_key(key), consistency)
     account.throttle = Throttle(clock) if throttled else None
-    return Emulator(account, faults or Faults(clock)).application()
+    return Emulator(account, faults or Faults(clock), Snapshots(path)).application()
 
 
 class Emulator:
     """Takes requests through control endpoints, authorization, fault rules and routes."""
 
-    def __init__(self, account: Account, faults: Faults) -> None:
+    def __init__(self, account: Account, faults: Faults, snapshots: Snapshots) -> None:
         self._account = account
         self._faults = faults
+        self._metrics = Metrics()
         self._control = Control(
-            "cosmos", account.clock, faults, self._health, account.store.reset, extra=control.routes(account)
+            "cosmos",
+            account.clock,
+            faults,
+            self._health,
+            account.store.reset,
+            extra=control.routes(account, self._metrics, snapshots),
         )
 
     def application(self) -> Application:
@@ -74,21 +82,26 @@ class Emulator:
         """The answer to any request."""
         if self._control.owns(request.path):
             return await self._control.handle(request)
+        clock = self._account.clock
+        started = clock.now()
         activity_id = request.headers.get("x-ms-activity-id") or self._account.ids.guid()
         target = parse_target(request.raw_path)
+        action = action_of(request, target)
         try:
-            response = await self._answer(request, target, activity_id)
+            response = await self._answer(request, target, action, activity_id)
         except Refused as refused:
             response = refusal(refused, activity_id)
+        name, ended = operation_name(target, action), clock.now()
+        self._metrics.note(Served(request, name, response, started, ended - started, activity_id))
         logger.debug("%s %s %d %s", request.method, request.raw_path, response.status, activity_id)
         return response
 
-    async def _answer(self, request: Request, target: Target, activity_id: str) -> Response:
-        action = action_of(request, target)
+    async def _answer(self, request: Request, target: Target, action: str, activity_id: str) -> Response:
         authorize(self._account, request, target, action)
-        name, operation = route(request, target, action)
+        operation = route(request, target, action)
         call = Call(self._account, request, target, activity_id)
         check_consistency(call)
+        name = operation_name(target, action)
         act = self._faults.strike(operation=name, method=request.method, path=request.path, **_facts(target))
         if act is None:
             return await self._metered(call, operation)

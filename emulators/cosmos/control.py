@@ -1,6 +1,8 @@
 """The control endpoints that only this emulator has, beside health, reset, clock and faults.
 
-`POST split` splits a physical partition; `GET resources` tells all databases and containers with their ranges.
+`POST split` splits a physical partition. `GET resources` tells all databases and containers with their ranges, `GET
+requests` the latest requests, `GET metrics` the counters. `GET/POST/DELETE snapshots` list, take and remove snapshots
+of everything, `POST restore` goes back to one.
 """
 
 from __future__ import annotations
@@ -14,23 +16,66 @@ from emulators.base.control import Route, json_response, problem, read_object
 from emulators.base.serving import Request, Response
 from emulators.cosmos import limits
 from emulators.cosmos.account import Account
+from emulators.cosmos.metrics import Metrics
 from emulators.cosmos.operations.offers import offer_of
 from emulators.cosmos.partitioning import epk_hex
 from emulators.cosmos.store.catalog import Container, Range
 from emulators.cosmos.store.documents import lsn_of, usage
+from emulators.cosmos.store.snapshots import SnapshotError, Snapshots
 from emulators.cosmos.store.splits import split
 
 
-def routes(account: Account) -> Mapping[tuple[str, str], Route]:
+def routes(account: Account, metrics: Metrics, snapshots: Snapshots) -> Mapping[tuple[str, str], Route]:
     """(method, path below the control prefix) to what answers it."""
 
     async def split_range(request: Request) -> Response:
         return await _split(account, request)
 
-    async def resources(request: Request) -> Response:
+    async def resources(_: Request) -> Response:
         return json_response(200, {"databases": _databases(account)})
 
-    return {("POST", "/split"): split_range, ("GET", "/resources"): resources}
+    async def requests(_: Request) -> Response:
+        return json_response(200, {"requests": metrics.latest()})
+
+    async def counters(_: Request) -> Response:
+        return Response(200, {"content-type": "text/plain; version=0.0.4"}, metrics.text().encode())
+
+    async def list_snapshots(_: Request) -> Response:
+        return json_response(200, {"snapshots": snapshots.names()})
+
+    async def change_snapshots(request: Request) -> Response:
+        return await _snapshot(account, snapshots, request)
+
+    return {
+        ("POST", "/split"): split_range,
+        ("GET", "/resources"): resources,
+        ("GET", "/requests"): requests,
+        ("GET", "/metrics"): counters,
+        ("GET", "/snapshots"): list_snapshots,
+        ("POST", "/snapshots"): change_snapshots,
+        ("DELETE", "/snapshots"): change_snapshots,
+        ("POST", "/restore"): change_snapshots,
+    }
+
+
+async def _snapshot(account: Account, snapshots: Snapshots, request: Request) -> Response:
+    """Take, remove or go back to the snapshot that the body names."""
+    name = (read_object(request) or {}).get("name")
+    if not isinstance(name, str):
+        return problem(400, 'Send {"name": the snapshot\'s name}.')
+    store = account.store
+    await store.database.settled()
+    try:
+        if request.path.endswith("/restore"):
+            snapshots.restore(store.connection, name)
+            store.catalog.forget(salt=store.salt())
+            return Response(204)
+        if request.method == "POST":
+            snapshots.take(store.connection, name)
+            return json_response(201, {"name": name})
+    except SnapshotError as refusal:
+        return problem(400, str(refusal))
+    return Response(204) if snapshots.remove(name) else problem(404, "There is no snapshot of that name.")
 
 
 async def _split(account: Account, request: Request) -> Response:

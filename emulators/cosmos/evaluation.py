@@ -1,11 +1,12 @@
-"""The query language asked of what is at hand: resources' descriptions, or the one document of a patch condition.
+"""A request's query and how the language's refusals are answered; and queries asked of what is at hand.
 
-Queries over a container's items are `operations.query`'s; these are small, have no index and no partitions.
+At hand are resources' descriptions and the one document of a patch condition: small, without index or partitions.
+Queries over a container's items are `operations.query`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +18,7 @@ from emulators.cosmos.sql.errors import QueryRefused, QueryUnbuilt, QueryUnserva
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.statement import Row, prepare
 from emulators.cosmos.sql.values import Value
+from emulators.cosmos.store.catalog import Container
 from emulators.cosmos.wire import Call
 
 TICKS_PER_SECOND = 10_000_000
@@ -24,9 +26,9 @@ TICKS_PER_SECOND = 10_000_000
 
 def select(call: Call, documents: Iterable[dict[str, Any]]) -> list[Any]:
     """The results of the call's query over `documents`. Raises Refused."""
-    text, parameters = _asked(call)
-    with _refusals():
-        statement, context = prepare(text), _context(call, parameters)
+    text, parameters = asked(call)
+    with refusals():
+        statement, context = prepare(text), context_of(call, parameters)
         window = statement.window(context)
         if statement.is_collected:
             values = statement.collect(documents, context).results()
@@ -41,12 +43,15 @@ def select(call: Call, documents: Iterable[dict[str, Any]]) -> list[Any]:
 
 def holds(call: Call, condition: str, document: dict[str, Any]) -> bool:
     """Whether a document meets `FROM c WHERE …`. Raises Refused."""
-    with _refusals():
+    with refusals():
         statement = prepare(f"SELECT * {condition}")
-        return any(True for _ in statement.rows(document, _context(call, {})))
+        return any(True for _ in statement.rows(document, context_of(call, {})))
 
 
-def _asked(call: Call) -> tuple[str, dict[str, Value]]:
+def asked(call: Call) -> tuple[str, dict[str, Value]]:
+    """The query text of a request and its parameters by name. Raises Refused."""
+    if call.header("content-type").partition(";")[0].strip().lower() == "application/sql":
+        return call.request.body.decode("utf-8", "replace"), {}
     body = call.json_object()
     text, given = body.get("query"), body.get("parameters") or []
     if not isinstance(text, str) or not isinstance(given, list):
@@ -56,20 +61,24 @@ def _asked(call: Call) -> tuple[str, dict[str, Value]]:
     return text, {str(each["name"]): each.get("value") for each in given}
 
 
-def _context(call: Call, parameters: dict[str, Value]) -> Context:
+def context_of(call: Call, parameters: Mapping[str, Value], container: Container | None = None) -> Context:
+    """What a query knows beside its documents."""
     clock = call.account.clock
 
     def ticks() -> int:
         return int(clock.now() * TICKS_PER_SECOND)
 
     def user_function(name: str, arguments: list[Value]) -> Value:
-        raise QueryUnbuilt(f"the user-defined function {name} outside a container's items")
+        raise QueryUnbuilt(f"the user-defined function {name}")
 
-    return Context(parameters, ticks, ticks(), call.account.ids.chance, user_function, {}, False)
+    geometry = container.resource.body.get("geospatialConfig") if container else None
+    planar = isinstance(geometry, dict) and geometry.get("type") == "Geometry"
+    return Context(parameters, ticks, ticks(), call.account.ids.chance, user_function, {}, planar)
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
+    """Answer what the language refuses inside as the service does: 400 with findings or a text, 501 by name."""
     try:
         yield
     except QueryRefused as refused:

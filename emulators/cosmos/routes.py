@@ -20,6 +20,7 @@ from emulators.cosmos.operations import (
     items,
     offers,
     patch,
+    plans,
     query,
     ranges,
     scripts,
@@ -53,7 +54,7 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
         "list": feed.read,
         "changes": changes.read,
         "query": query.execute,
-        "plan": query.plan,
+        "plan": plans.read,
     },
     "dbs/*/colls/*/docs/*": {
         "read": items.read,
@@ -90,11 +91,16 @@ _VERBS = {"GET": ("list", "read"), "POST": ("create", "execute"), "PUT": ("", "r
 """What a verb asks of a feed, and of a resource."""
 
 
-def route(request: Request, target: Target, action: str) -> tuple[str, Operation]:
-    """(its name, the operation) for a request. Raises Refused: 404 unknown path, 405 wrong verb, 501 not built."""
+def operation_name(target: Target, action: str) -> str:
+    """What fault rules and metrics call an operation: `docs.create`, `colls.read`, `account.read`."""
+    return f"{target.kind or 'account'}.{action or 'unknown'}"
+
+
+def route(request: Request, target: Target, action: str) -> Operation:
+    """The operation for a request. Raises Refused: 404 unknown path, 405 wrong verb, 501 not built."""
     known = ROUTES.get(target.shape)
     if known is not None and action in known:
-        return f"{target.kind or 'account'}.{action}", known[action]
+        return known[action]
     if any(kind in NOT_BUILT for kind in target.types) or (known is not None and action in ("query", "plan")):
         raise Refused(
             errors.NOT_BUILT, f"{action or request.method} on {target.shape} is not implemented in this emulator."

@@ -17,9 +17,10 @@ from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.continuation import Position, read_position, write_position
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.evaluation import asked, context_of, refusals
+from emulators.cosmos.operations.plans import plan_document
 from emulators.cosmos.scopes import Place, scopes_of, unread
 from emulators.cosmos.sessions import check_session
-from emulators.cosmos.sql.errors import QueryRefused, QueryUnbuilt, QueryUnservable
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.ordering import demand_index
 from emulators.cosmos.sql.pushdown import condition
@@ -31,7 +32,6 @@ from emulators.cosmos.wire import Call, answer, container_headers
 
 DOCUMENTS_PER_TURN = 500
 """After so many documents the server looks after its other clients. Our choice."""
-TICKS_PER_SECOND = 10_000_000
 
 
 @dataclass(slots=True)
@@ -64,28 +64,17 @@ class Work:
 async def execute(call: Call) -> Response:
     """POST docs with a query: one page."""
     container = call.container()
-    text, parameters = _asked(call)
-    try:
+    text, parameters = asked(call)
+    with refusals():
         return await _execute(call, container, text, parameters)
-    except QueryRefused as refusal:
-        raise Refused(errors.BAD_REQUEST, _findings(refusal)) from None
-    except QueryUnservable as refusal:
-        raise Refused(errors.BAD_REQUEST, errors.wrapped(str(refusal))) from None
-    except QueryUnbuilt as unbuilt:
-        raise Refused(errors.NOT_BUILT, f"{unbuilt} is not implemented in this emulator.") from None
-
-
-async def plan(call: Call) -> Response:
-    """The query plan that a client merges several partitions by."""
-    raise Refused(errors.NOT_BUILT, "The query plan is not implemented in this emulator.")
 
 
 async def _execute(call: Call, container: Container, text: str, parameters: Mapping[str, Value]) -> Response:
     statement = prepare(text)
-    scopes = _scopes(call, container, statement)
+    context = context_of(call, parameters, container)
+    scopes = _scopes(call, container, statement, context)
     policy = container.resource.body.get("indexingPolicy", {})
     demand_index(statement.query, policy if isinstance(policy, dict) else {})
-    context = _context(call, container, parameters)
     work = Work(call, container, statement, context, scopes, call.page_size(limits.PAGE_ITEMS_MAX))
     query_key = (container.resource.rid, text, parameters)
     token = call.header("x-ms-continuation")
@@ -199,19 +188,7 @@ async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, 
             await asyncio.sleep(0)
 
 
-def _asked(call: Call) -> tuple[str, dict[str, Value]]:
-    if call.header("content-type").partition(";")[0].strip().lower() == "application/sql":
-        return call.request.body.decode("utf-8", "replace"), {}
-    document = call.json_object()
-    text, given = document.get("query"), document.get("parameters") or []
-    if not isinstance(text, str):
-        raise Refused(errors.BAD_REQUEST)
-    if not isinstance(given, list) or not all(isinstance(each, dict) and "name" in each for each in given):
-        raise Refused(errors.BAD_REQUEST)
-    return text, {str(each["name"]): each.get("value") for each in given}
-
-
-def _scopes(call: Call, container: Container, statement: Statement) -> list[Scope]:
+def _scopes(call: Call, container: Container, statement: Statement, context: Context) -> list[Scope]:
     scopes = scopes_of(call, container)
     keyed = call.partition_key_or_prefix()
     if keyed or call.header("x-ms-documentdb-partitionkeyrangeid") or call.header("x-ms-start-epk"):
@@ -219,35 +196,9 @@ def _scopes(call: Call, container: Container, statement: Statement) -> list[Scop
     if not call.flag("x-ms-documentdb-query-enablecrosspartition"):
         raise Refused(errors.CROSS_PARTITION_DISABLED)
     if len(scopes) > 1 and statement.needs_merging:
-        raise Refused(errors.CROSS_PARTITION_NOT_SERVABLE)
+        told = orjson.dumps(plan_document(container, statement, context)).decode()
+        raise Refused(errors.CROSS_PARTITION_NOT_SERVABLE, extra={"additionalErrorInfo": told})
     return scopes
-
-
-def _context(call: Call, container: Container, parameters: Mapping[str, Value]) -> Context:
-    clock, ids = call.account.clock, call.account.ids
-
-    def ticks() -> int:
-        return int(clock.now() * TICKS_PER_SECOND)
-
-    def user_function(name: str, arguments: list[Value]) -> Value:
-        raise QueryUnbuilt(f"the user-defined function {name}")
-
-    geometry = container.resource.body.get("geospatialConfig")
-    planar = isinstance(geometry, dict) and geometry.get("type") == "Geometry"
-    return Context(parameters, ticks, ticks(), ids.chance, user_function, {}, planar)
-
-
-def _findings(refusal: QueryRefused) -> str:
-    findings = [
-        {
-            "severity": "Error",
-            "location": {"start": each.start, "end": each.end},
-            "code": each.code,
-            "message": each.message,
-        }
-        for each in refusal.findings
-    ]
-    return f"Message: {orjson.dumps({'errors': findings}).decode()}"
 
 
 def _json(value: Any) -> bytes:

@@ -33,7 +33,7 @@ class Store:
         self.connection = self.database.connection
         self.connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         self._ids = ids
-        self.catalog = Catalog(self.connection, clock, ids, self._salt())
+        self.catalog = Catalog(self.connection, clock, ids, self.salt())
 
     async def change_catalog(self, work: Callable[[apsw.Connection], Result]) -> Result:
         """Like `Database.write`, for work that changes resources: what was kept in memory follows the outcome."""
@@ -49,7 +49,7 @@ class Store:
         def empty(connection: apsw.Connection) -> None:
             for table in _TABLES:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the tuple above
-            self.catalog.forget(salt=self._salt())
+            self.catalog.forget(salt=self.salt())
 
         await self.change_catalog(empty)
 
@@ -57,7 +57,7 @@ class Store:
         """Commit and close the file."""
         self.database.close()
 
-    def _salt(self) -> int:
+    def salt(self) -> int:
         """What this store's resource ids are mixed with: made once, kept in the file."""
         row = self.connection.execute("SELECT salt FROM store").fetchone()
         if row:

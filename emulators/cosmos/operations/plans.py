@@ -1,0 +1,71 @@
+"""The query plan: what a client does to merge the results of several partitions, and which of them it asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from emulators.base.serving import Response
+from emulators.cosmos import charges
+from emulators.cosmos.evaluation import asked, context_of, refusals
+from emulators.cosmos.partitioning import HIGHEST, UNDEFINED, Component, epk_hex
+from emulators.cosmos.sql.functions import Context
+from emulators.cosmos.sql.keys import admitted_keys
+from emulators.cosmos.sql.plan import check_features, make_plan
+from emulators.cosmos.sql.statement import Statement, prepare
+from emulators.cosmos.sql.values import Undefined, Value
+from emulators.cosmos.store.catalog import Container
+from emulators.cosmos.wire import Call, answer
+
+PLAN_VERSION = 2
+"""partitionedQueryExecutionInfoVersion: clients read any number."""
+FEATURES_HEADER = "x-ms-cosmos-supported-query-features"
+
+
+async def read(call: Call) -> Response:
+    """POST docs that asks for a plan. A client that has not announced what the plan needs is refused."""
+    container = call.container()
+    text, parameters = asked(call)
+    announced = frozenset(each.strip() for each in call.header(FEATURES_HEADER).split(",") if each.strip())
+    with refusals():
+        document = plan_document(container, prepare(text), context_of(call, parameters, container), announced)
+    return answer(call, 200, orjson.dumps(document), charge=charges.METADATA)
+
+
+def plan_document(
+    container: Container, statement: Statement, context: Context, announced: frozenset[str] | None = None
+) -> dict[str, Any]:
+    """The plan as the service writes it. `announced`: the client's features, None to leave them unchecked."""
+    paths = container.partition_key.paths
+    keys = admitted_keys(statement.query, paths, lambda node: statement.fold(node, context))
+    one_key = keys is not None and len(keys) == 1 and len(keys[0]) == len(paths)
+    plan = make_plan(statement.query, context.parameters, one_key=one_key)
+    if announced is not None:
+        check_features(plan, announced)
+    return {
+        "partitionedQueryExecutionInfoVersion": PLAN_VERSION,
+        "queryInfo": plan.query_info(),
+        "queryRanges": _ranges(container, keys),
+    }
+
+
+def _ranges(container: Container, keys: list[tuple[Value, ...]] | None) -> list[dict[str, Any]]:
+    if keys is None:
+        return [_range("", epk_hex(HIGHEST), point=False)]
+    found = set()
+    for key in keys:
+        low, high = container.partition_key.interval(tuple(map(_component, key)))
+        point = len(key) == len(container.partition_key.paths)
+        found.add((epk_hex(low), epk_hex(low if point else high), point))
+    return [_range(low, high, point=point) for low, high, point in sorted(found)] or [_range("", "", point=True)]
+
+
+def _range(low: str, high: str, *, point: bool) -> dict[str, Any]:
+    return {"min": low, "max": high, "isMinInclusive": True, "isMaxInclusive": point}
+
+
+def _component(value: Value) -> Component:
+    if isinstance(value, Undefined):
+        return UNDEFINED
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else value

@@ -1,0 +1,128 @@
+"""What only the emulator has: health, reset, faults, snapshots, request log, metrics, its command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from azure.cosmos import CosmosClient, PartitionKey, exceptions
+
+from emulators.cosmos.account import WELL_KNOWN_KEY
+from emulators.cosmos.application import create
+from tests.serving import served
+
+OURS = "control endpoints are the emulator's own"
+HEADERS = {"x-emulator-control": "1"}
+
+
+@pytest.fixture(params=["memory", "directory"])
+def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An emulator of this test alone, in memory and on disk."""
+    path = tmp_path / "data" if request.param == "directory" else None
+    with served(lambda: create(path)) as url:
+        yield url
+
+
+def control(url: str, method: str, path: str, body: object = None) -> requests.Response:
+    return requests.request(method, f"{url}/_emulator/{path}", json=body, headers=HEADERS, timeout=10)
+
+
+def filled(url: str) -> Any:
+    container = CosmosClient(url, WELL_KNOWN_KEY).create_database("d").create_container("c", PartitionKey("/pk"))
+    container.create_item({"id": "a", "pk": "x", "n": 1})
+    return container
+
+
+@pytest.mark.our_choice(OURS)
+def test_a_reset_forgets_everything_at_once(own: str) -> None:
+    """No database is left, and one of the same name is another one."""
+    container = filled(own)
+    old = container.read()["_rid"]
+    assert control(own, "POST", "reset").status_code == 204
+    assert control(own, "GET", "health").json()["databases"] == 0
+    assert filled(own).read()["_rid"] != old
+
+
+@pytest.mark.our_choice(OURS)
+def test_a_snapshot_brings_everything_back(own: str) -> None:
+    """Changes since are undone, the deleted is there again; unknown names and odd ones are refused."""
+    container = filled(own)
+    assert control(own, "POST", "snapshots", {"name": "before"}).status_code == 201
+    container.upsert_item({"id": "a", "pk": "x", "n": 2})
+    container.create_item({"id": "b", "pk": "x"})
+    assert control(own, "POST", "restore", {"name": "before"}).status_code == 204
+    assert [(item["id"], item["n"]) for item in container.read_all_items()] == [("a", 1)]
+    control(own, "POST", "reset")
+    assert control(own, "POST", "restore", {"name": "before"}).status_code == 204
+    assert container.read_item("a", "x")["n"] == 1
+    container.create_item({"id": "c", "pk": "x"})
+    assert control(own, "GET", "snapshots").json() == {"snapshots": ["before"]}
+    assert control(own, "DELETE", "snapshots", {"name": "before"}).status_code == 204
+    for method, path, name, status in (
+        ("POST", "restore", "before", 400),
+        ("POST", "snapshots", "../evil", 400),
+        ("DELETE", "snapshots", "before", 404),
+        ("POST", "snapshots", None, 400),
+    ):
+        assert control(own, method, path, {"name": name}).status_code == status
+
+
+@pytest.mark.our_choice(OURS)
+def test_requests_and_their_cost_can_be_looked_at(url: str) -> None:
+    """The log has the newest first with status and charge; the counters add up."""
+    with served(create) as own:
+        container = filled(own)
+        with pytest.raises(exceptions.CosmosResourceNotFoundError):
+            container.read_item("none", "x")
+        newest, *_, oldest = control(own, "GET", "requests").json()["requests"]
+        assert (newest["operation"], newest["status"], oldest["operation"]) == ("docs.read", 404, "account.read")
+        text = control(own, "GET", "metrics").text
+        assert 'cosmos_requests_total{operation="docs.create",status="201"} 1' in text
+        assert 'cosmos_request_units_total{operation="docs.create"}' in text
+        shown = control(own, "GET", "resources").json()["databases"][0]["containers"][0]
+        assert (shown["id"], shown["documents"], shown["throughput"]) == ("c", 1, 400)
+
+
+@pytest.mark.our_choice(OURS)
+def test_fault_rules_fail_requests_as_the_cloud_does() -> None:
+    """A rule gives its status and sub-status; a dropped answer leaves the write done, a dropped request does not."""
+    with served(create) as own:
+        container = filled(own)
+        client = CosmosClient(own, WELL_KNOWN_KEY, retry_total=0, retry_connect=0, retry_read=0, retry_status=0)
+        container = client.get_database_client("d").get_container_client("c")
+        container.read()
+        rule = {"match": {"operation": "docs.upsert"}, "act": {"status": 503, "substatus": 21008}, "times": 1}
+        assert control(own, "POST", "faults", {**rule, "act": {"status": 449}}).status_code == 201
+        with pytest.raises(exceptions.CosmosHttpResponseError) as refused:
+            container.upsert_item({"id": "a", "pk": "x", "n": 2})
+        assert refused.value.status_code == 449
+        lost = {"match": {"operation": "docs.create", "container": "c"}, "act": {"drop": "after"}, "times": 1}
+        control(own, "POST", "faults", lost)
+        with pytest.raises(Exception, match=r"Connection|Remote"):
+            container.create_item({"id": "lost", "pk": "x"})
+        assert container.read_item("lost", "x")["id"] == "lost"
+
+
+@pytest.mark.our_choice("the command line is ours; port and key are those of Microsoft's emulator")
+def test_the_command_line_serves_and_refuses(tmp_path: Path) -> None:
+    """It says `ready <url>`, keeps data over a restart, exits 0 on SIGTERM and 1 with a line on a bad key."""
+    command = [sys.executable, "-m", "emulators.cosmos", "--port", "0", "--data", str(tmp_path)]
+    for start in range(2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            ready = process.stdout.readline()
+            assert ready.startswith("ready http://127.0.0.1:")
+            with CosmosClient(ready.split()[1], WELL_KNOWN_KEY) as client:
+                assert [each["id"] for each in client.list_databases()] == ["kept"] * start
+                client.create_database_if_not_exists("kept")
+            process.terminate()
+            assert process.wait(timeout=10) == 0
+    refused = subprocess.run([*command, "--key", "no base64!"], capture_output=True, text=True, timeout=20, check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "base64" in refused.stderr
+    assert "Traceback" not in refused.stderr
