@@ -25,10 +25,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_BYTES_MAX = 64 * 1024
 """All request headers and the request line together; over it the connection is cut. Our choice (IIS has 16 KiB)."""
+DISCARDED_BYTES_MAX = 64 * 1024 * 1024
+"""How much of a body that is too large is still read, so that its sender hears the refusal. Our choice."""
 KEEP_ALIVE_SECONDS = 180
 """Longer than the 15 s after which aiohttp drops an idle connection, so that no client reuses a closing one."""
 DRAIN_SECONDS_MAX = 10
 """How long SIGTERM waits for requests in flight: the Functions host's own figure for a host stop."""
+ORPHAN_SECONDS_MAX = DRAIN_SECONDS_MAX + 5
+"""A process whose parent is gone ends itself by then, drained or not. Our choice."""
 BACKLOG_CONNECTIONS = 1024
 
 
@@ -239,12 +243,12 @@ def _request(scope: Mapping[str, Any]) -> Request:
 async def _body(
     receive: Callable[[], Awaitable[Any]], headers: Mapping[str, str], bytes_max: int
 ) -> tuple[bool, bytes]:
-    """(whether it fits, the body). A body that declares itself too large is not read at all."""
-    declared = headers.get("content-length", "0")
-    if declared == "0" and "transfer-encoding" not in headers:
+    """(whether it fits, the body). What is too much is read and thrown away, up to a bound.
+
+    A server that answers and closes with bytes unread resets the connection, and the client never sees the answer.
+    """
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return True, b""
-    if declared.isdecimal() and int(declared) > bytes_max:
-        return False, b""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -253,11 +257,12 @@ async def _body(
             raise ConnectionResetError("the client went away before its request was whole")
         part: bytes = message.get("body", b"")
         size += len(part)
-        if size > bytes_max:
+        if size <= bytes_max:
+            parts.append(part)
+        elif size > bytes_max + DISCARDED_BYTES_MAX:
             return False, b""
-        parts.append(part)
         if not message.get("more_body", False):
-            return True, parts[0] if len(parts) == 1 else b"".join(parts)
+            return (True, parts[0] if len(parts) == 1 else b"".join(parts)) if size <= bytes_max else (False, b"")
 
 
 async def _send(response: Response, send: Callable[[Any], Awaitable[None]], *, close: bool) -> None:
@@ -349,5 +354,7 @@ def _stop_when_stdin_closes(stop: asyncio.Event) -> None:
             pass
         with contextlib.suppress(RuntimeError):  # the loop may have ended by itself meanwhile
             loop.call_soon_threadsafe(stop.set)
+        threading.Event().wait(ORPHAN_SECONDS_MAX)
+        os._exit(1)  # something blocks the loop; nobody is left to kill us
 
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()

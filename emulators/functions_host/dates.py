@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 def round_trip(moment: datetime) -> str:
     """.NET's "o" format: seven digits of a second and the offset of the moment's own zone."""
     offset = moment.strftime("%z")
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond * 10:07d}{offset[:3]}:{offset[3:5]}"
+    # strftime's %Y does not pad on every system, and .NET's "never" is the year 1.
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{moment.microsecond * 10:07d}{offset[:3]}:{offset[3:5]}"
 
 
 def parse_moment(text: str) -> datetime:

@@ -6,7 +6,7 @@ refuses puts one function in error. Must not know how any trigger works.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import inspect
 import json
 import linecache
@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
@@ -92,7 +93,7 @@ def load_app(root: Path, settings: Settings) -> FunctionRegister:
     if str(root) not in sys.path:
         sys.path.append(str(root))
     try:
-        module = importlib.import_module(Path(script).stem)
+        module = _import_file(root / script)
     except Exception as failure:
         hint = (
             " Cannot find module. Please check the requirements.txt file for the missing module."
@@ -112,6 +113,17 @@ def load_app(root: Path, settings: Settings) -> FunctionRegister:
             "",
         )
     return apps[0]
+
+
+def _import_file(file: Path) -> ModuleType:
+    """The module in `file` under its own name, whatever else of that name is on the path."""
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def index_functions(app: FunctionRegister, settings: Settings, host: Configuration) -> list[Function]:

@@ -148,12 +148,14 @@ class Supervisor:
         name_listener, name_control = hand_over(self._listener), hand_over(theirs)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # the app's folder comes last on the path, as with the real worker, not first as the cwd would
             *self._plan.arguments,
             "-m",
             "emulators.functions_host.worker",
             stdin=subprocess.PIPE,
             cwd=self._plan.root,
             env=dict(self._plan.environment),
+            start_new_session=sys.platform != "win32",  # Ctrl-C is for the supervisor, which stops them in order
             pass_fds=() if sys.platform == "win32" else (self._listener.fileno(), theirs.fileno()),
         )
         worker = WorkerProcess(process, ours, is_first)

@@ -192,3 +192,22 @@ def test_an_app_without_host_json_gets_one(tmp_path: Path) -> None:
         assert isinstance(host, RunningHost)
         assert host.call("GET", "/api/pid").status_code == 200
     assert json.loads((tmp_path / "host.json").read_text())["extensionBundle"]["version"] == "[4.*, 5.0.0)"
+
+
+@pytest.mark.read_in_sdk("azure-functions-python-worker loader.py: the app's folder is appended to sys.path")
+def test_the_apps_folder_comes_last_on_the_path(tmp_path: Path) -> None:
+    """A module of the app that is called like one of Python's is not the one that is imported; its others are found."""
+    (tmp_path / "wave.py").write_text("raise RuntimeError('shadowed')\n")
+    (tmp_path / "prices.py").write_text("PRICE = 7\n")
+    source = """
+import azure.functions as func
+import wave
+from prices import PRICE
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+@app.route("price")
+def Price(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse(f"{PRICE} {wave.Wave_read.__name__}")
+"""
+    with running_host(write_app(tmp_path, source)) as host:
+        assert host.call("GET", "/api/price").text == "7 Wave_read"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from azure.storage.blob import BlobServiceClient
+from hypothesis import given
+from hypothesis import strategies as st
 
-from emulators.functions_host.dates import round_trip
+from emulators.functions_host.dates import parse_moment, round_trip
 from emulators.functions_host.errors import FunctionInError
 from emulators.functions_host.triggers.schedule import parse_schedule
 from local.azurite import StorageAddress
@@ -102,6 +104,13 @@ def test_a_missed_occurrence_is_made_up_for(tmp_path: Path, azurite: StorageAddr
         assert "UnscheduledInvocationReason: IsPastDue, OriginalSchedule: " in host.until("Trigger Details:")
         host.end()
     assert sum("tick" in line for line in host.lines) == 1
+
+
+@pytest.mark.read_in_sdk("azure-webjobs-sdk-extensions StorageScheduleMonitor.cs: DateTime in round-trip form")
+@given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-3))])))
+def test_a_status_that_was_written_can_be_read(moment: datetime) -> None:
+    """Any moment survives, also the year 1, which stands for never: a timer that has not fired has it."""
+    assert parse_moment(round_trip(moment)) == moment
 
 
 @pytest.mark.read_in_sdk("azure-webjobs-sdk-extensions TimerListener.cs")
