@@ -50,7 +50,12 @@ def check_id(document: dict[str, Any]) -> str:
     if not isinstance(name, str) or not name:
         raise Refused(errors.BAD_REQUEST)
     if len(name.encode("utf-8", "surrogatepass")) > limits.DOCUMENT_ID_BYTES_MAX:
-        raise Refused(errors.BAD_REQUEST, errors.wrapped("The input name is too long; an id has at most 1023 bytes."))
+        raise Refused(
+            errors.BAD_REQUEST,
+            errors.wrapped(
+                "The input name is invalid. Ensure to provide a unique non-empty string less than '1024' characters."
+            ),
+        )
     if "\\" in name:
         raise Refused(errors.BAD_REQUEST, errors.wrapped(f"The input name '{name}' is invalid: it holds a backslash."))
     return name

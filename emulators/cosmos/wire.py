@@ -191,7 +191,12 @@ def answer(
     call: Call, status: int, body: bytes = b"", *, charge: float, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A successful answer with the headers that all answers have."""
-    shared = {**DECORATION, "x-ms-activity-id": call.activity_id, "x-ms-request-charge": format_charge(charge)}
+    shared = {
+        **DECORATION,
+        "content-location": f"{call.request.scheme}://{call.request.host}{call.request.raw_path}",
+        "x-ms-activity-id": call.activity_id,
+        "x-ms-request-charge": format_charge(charge),
+    }
     if headers:
         shared.update(headers)
     return Response(status, shared, body)

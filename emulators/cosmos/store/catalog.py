@@ -217,14 +217,25 @@ class Catalog:
             self._connection.execute("DELETE FROM document WHERE position>=? AND position<?", positions)
             self._connection.execute("DELETE FROM unique_value WHERE container=?", (resource.number,))
             self._connection.execute("DELETE FROM version WHERE place>=? AND place<?", places)
+            self._connection.execute(
+                "UPDATE store SET highest_lsn=max(highest_lsn, (SELECT max(lsn) FROM range WHERE container=?))",
+                (resource.number,),
+            )
             self._connection.execute("DELETE FROM range WHERE container=?", (resource.number,))
         self._connection.execute("DELETE FROM resource WHERE number=?", (resource.number,))
         self.forget()
 
     def add_ranges(
-        self, container: int, bounds: list[tuple[bytes, bytes]], *, parents: tuple[int, ...] = (), lsn: int = 0
+        self,
+        container: int,
+        bounds: list[tuple[bytes, bytes]],
+        *,
+        parents: tuple[int, ...] = (),
+        lsn: int | None = None,
     ) -> list[Range]:
-        """Open ranges over `bounds`, numbered on from those the container has had."""
+        """Open ranges over `bounds`, numbered on from those the container has had, their LSN beginning at `lsn`."""
+        if lsn is None:
+            ((lsn,),) = fetch(self._connection, "SELECT highest_lsn FROM store")
         highest = self._connection.execute(
             "SELECT coalesce(max(place), -1) FROM range WHERE container=?", (container,)
         ).get

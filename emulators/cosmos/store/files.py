@@ -19,7 +19,7 @@ CACHE_KIB = 16 * 1024
 """Pages kept in memory: our choice; SQLite's own 2 MiB make a write transaction spill."""
 CHECKPOINT_PAGES = 4000
 """Pages in the log before they are folded into the file: our choice, four times SQLite's, as each costs two syncs."""
-_TABLES = ("unique_value", "version", "document", "range", "resource", "store")
+_TABLES = ("unique_value", "version", "document", "range", "resource")
 
 Result = TypeVar("Result")
 
@@ -47,6 +47,10 @@ class Store:
         """Forget everything."""
 
         def empty(connection: apsw.Connection) -> None:
+            connection.execute(
+                "UPDATE store SET salt=?, highest_lsn=max(highest_lsn, coalesce((SELECT max(lsn) FROM range), 0))",
+                (self._fresh_salt(),),
+            )
             for table in _TABLES:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the tuple above
             self.catalog.forget(salt=self.salt())
@@ -62,6 +66,9 @@ class Store:
         row = self.connection.execute("SELECT salt FROM store").fetchone()
         if row:
             return int(row[0])
-        salt = int.from_bytes(self._ids.token(4), "big")
-        self.connection.execute("INSERT INTO store VALUES (?)", (salt,))
+        salt = self._fresh_salt()
+        self.connection.execute("INSERT INTO store VALUES (?, 0)", (salt,))
         return salt
+
+    def _fresh_salt(self) -> int:
+        return int.from_bytes(self._ids.token(4), "big")

@@ -18,7 +18,9 @@ RANGE_BITS = 11
 COUNTER_BITS = 32
 
 SCHEMA = """
-CREATE TABLE store (salt INTEGER NOT NULL);
+-- `highest_lsn`: new ranges go on from where removed ones had got, so that session tokens which clients keep under a
+-- container's name are never ahead of a container made again under it.
+CREATE TABLE store (salt INTEGER NOT NULL, highest_lsn INTEGER NOT NULL);
 
 -- Everything but documents. `body` is the resource as clients see it, system properties included.
 CREATE TABLE resource (

@@ -57,7 +57,9 @@ class Snapshots:
         """
         if name not in self.names():
             raise SnapshotError(f"There is no snapshot of that name; there are {self.names()}.")
-        reached = fetch(connection, "SELECT lsn, place FROM range")
+        ((highest,),) = fetch(
+            connection, "SELECT max(highest_lsn, coalesce((SELECT max(lsn) FROM range), 0)) FROM store"
+        )
         source = apsw.Connection(":memory:" if self._directory is None else str(self._file(name)))
         try:
             if self._directory is None:
@@ -67,7 +69,8 @@ class Snapshots:
                     backup.step(_PAGES_PER_STEP)
         finally:
             source.close()
-        connection.executemany("UPDATE range SET lsn=max(lsn, ?) WHERE place=?", reached)
+        connection.execute("UPDATE range SET lsn=max(lsn, ?)", (highest,))
+        connection.execute("UPDATE store SET highest_lsn=max(highest_lsn, ?)", (highest,))
 
     def remove(self, name: str) -> bool:
         """Drop a snapshot; False when there is none of that name."""
