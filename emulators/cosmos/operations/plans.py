@@ -38,7 +38,8 @@ def plan_document(
 ) -> dict[str, Any]:
     """The plan as the service writes it. `announced`: the client's features, None to leave them unchecked."""
     paths = container.partition_key.paths
-    keys = admitted_keys(statement.query, paths, lambda node: statement.fold(node, context))
+    hierarchical = container.partition_key.hierarchical
+    keys = admitted_keys(statement.query, paths, lambda node: statement.fold(node, context), prefixes=hierarchical)
     one_key = keys is not None and len(keys) == 1 and len(keys[0]) == len(paths)
     plan = make_plan(statement.query, context.parameters, one_key=one_key)
     if announced is not None:

@@ -27,11 +27,13 @@ from emulators.cosmos.sql.nodes import (
     Name,
     ObjectLiteral,
     Parameter,
+    Placeholder,
     Property,
     Query,
     Source,
     Subquery,
     Unary,
+    walk,
 )
 from emulators.cosmos.sql.program import BoundAggregate, BoundSource, Evaluator, Frame, Program
 from emulators.cosmos.sql.values import UNDEFINED, Value, equal, order_key
@@ -164,6 +166,18 @@ def item_names(items: tuple[Item, ...]) -> list[str]:
             name = f"${unnamed}"
         names.append(name)
     return names
+
+
+def is_constant(expression: Expression) -> bool:
+    """Whether an expression depends on no document, no clock and no chance."""
+    for node in walk(expression):
+        if isinstance(node, Name | Subquery | Placeholder):
+            return False
+        if isinstance(node, Call) and (node.udf or node.function in AGGREGATES):
+            return False
+        if isinstance(node, Call) and node.function in FUNCTIONS and not FUNCTIONS[node.function].constant:
+            return False
+    return True
 
 
 def _root(node: Expression) -> str | None:
@@ -417,4 +431,4 @@ _SUBQUERIES: dict[str, Callable[[Program, Frame], Value]] = {
     "LAST": _last,
 }
 
-__all__ = ["Compiler", "Context", "item_names"]
+__all__ = ["Compiler", "Context", "ExpressionCompiler", "Scope", "is_constant", "item_names"]

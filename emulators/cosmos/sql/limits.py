@@ -28,3 +28,5 @@ REGEX_CHARACTERS_MAX = 4_096
 """Length of a RegexMatch pattern: our choice."""
 REGEX_STEPS_MAX = 5_000_000
 """Work one RegexMatch call may do before the query is refused: our choice, under a few seconds."""
+KEY_BOXES_MAX = 16_000
+"""Alternatives of partition keys that a plan looks at before it gives up and asks every partition: our choice."""

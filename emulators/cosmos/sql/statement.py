@@ -11,11 +11,11 @@ from functools import lru_cache
 from typing import Any
 
 from emulators.cosmos.sql.checks import check
-from emulators.cosmos.sql.compiler import Compiler
+from emulators.cosmos.sql.compiler import Compiler, ExpressionCompiler, Scope, is_constant
 from emulators.cosmos.sql.errors import QueryUnbuilt, QueryUnservable
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, PARSED_QUERIES_KEPT, ROWS_PER_DOCUMENT_MAX
-from emulators.cosmos.sql.nodes import Name, Query
+from emulators.cosmos.sql.nodes import Expression, Name, Query
 from emulators.cosmos.sql.parser import parse
 from emulators.cosmos.sql.program import Evaluator, Frame, Groups, Program
 from emulators.cosmos.sql.values import UNDEFINED, Value, order_key
@@ -98,6 +98,12 @@ class Statement:
         for document in documents:
             collection.add(document)
         return collection
+
+    def fold(self, expression: Expression, context: Context) -> tuple[bool, Value]:
+        """(whether an expression is the same for every document and run, its value)."""
+        if not is_constant(expression):
+            return False, UNDEFINED
+        return True, ExpressionCompiler(Compiler(), Scope()).compile(expression)([context])
 
     def _frame(self, context: Context) -> Frame:
         frame: Frame = [UNDEFINED] * self.program.frame_size

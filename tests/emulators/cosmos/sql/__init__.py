@@ -1,1 +1,1 @@
-"""The query language by itself."""
+"""Tests of the query language's pure middle: values, functions, plans."""

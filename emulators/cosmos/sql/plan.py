@@ -1,0 +1,261 @@
+"""The plan by which a client merges several partitions' results: what it has to do, and the text it sends to each.
+
+Shapes and spellings are those of the service's recorded query plans. Pure: partition keys are `keys.py`, their hash
+space the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from emulators.cosmos.sql.checks import aggregates_of, is_grouped
+from emulators.cosmos.sql.compiler import item_names
+from emulators.cosmos.sql.errors import COMPOSED_AGGREGATES, QueryUnbuilt, QueryUnservable
+from emulators.cosmos.sql.nodes import (
+    ArrayLiteral,
+    Call,
+    Constant,
+    Expression,
+    Item,
+    Logical,
+    Name,
+    ObjectLiteral,
+    Parameter,
+    Placeholder,
+    Property,
+    Query,
+    Select,
+    Subquery,
+)
+from emulators.cosmos.sql.printer import expression_text, query_text
+from emulators.cosmos.sql.values import Value
+
+ORDER_BY_FILTER = Placeholder("({documentdb-formattableorderbyquery-filter})")
+"""Where the client puts the condition by which it goes on after a row."""
+AGGREGATE_NAMES = {
+    "AVG": "Average",
+    "COUNT": "Count",
+    "COUNTIF": "CountIf",
+    "MAKELIST": "MakeList",
+    "MAKESET": "MakeSet",
+    "MAX": "Max",
+    "MIN": "Min",
+    "SUM": "Sum",
+}
+
+
+@dataclass(slots=True)
+class Plan:
+    """`queryInfo`, and the client features without which it cannot be carried out."""
+
+    has_select_value: bool
+    distinct: str = "None"
+    top: int | None = None
+    offset: int | None = None
+    limit: int | None = None
+    orders: list[str] = field(default_factory=list)
+    order_expressions: list[str] = field(default_factory=list)
+    group_expressions: list[str] = field(default_factory=list)
+    group_aliases: list[str] = field(default_factory=list)
+    alias_aggregates: dict[str, str | None] = field(default_factory=dict)
+    aggregates: list[str] = field(default_factory=list)
+    rewritten: str = ""
+    features: set[str] = field(default_factory=set)
+
+    def query_info(self) -> dict[str, Any]:
+        """As the service writes it."""
+        return {
+            "distinctType": self.distinct,
+            "top": self.top,
+            "offset": self.offset,
+            "limit": self.limit,
+            "orderBy": self.orders,
+            "orderByExpressions": self.order_expressions,
+            "groupByExpressions": self.group_expressions,
+            "groupByAliases": self.group_aliases,
+            "aggregates": self.aggregates,
+            "groupByAliasToAggregateType": self.alias_aggregates,
+            "rewrittenQuery": self.rewritten,
+            "hasSelectValue": self.has_select_value,
+            "dCountInfo": None,
+            "hasNonStreamingOrderBy": False,
+        }
+
+
+def make_plan(query: Query, parameters: Mapping[str, Value], *, one_key: bool) -> Plan:
+    """The plan of a checked query. `one_key`: it can only find something under one partition key.
+
+    Raises QueryUnservable for what the service's planner refuses, QueryUnbuilt for what is not there yet.
+    """
+    if any(isinstance(source.origin, Subquery) and _merges(source.origin.query) for source in query.sources[:1]):
+        raise QueryUnbuilt("a query plan over a grouped or DISTINCT subquery in FROM")
+    plan = Plan(has_select_value=query.select.kind == "VALUE")
+    grouped = is_grouped(query)
+    distinct = query.select.distinct
+    whole, rewrites = query, grouped
+    if query.select.top is not None:
+        plan.top = _count(query.select.top, parameters)
+        plan.features.add("Top")
+    if query.offset is not None and query.limit is not None and not (one_key and not grouped and not distinct):
+        plan.offset, plan.limit = _count(query.offset, parameters), _count(query.limit, parameters)
+        plan.features.add("OffsetAndLimit")
+        whole = replace(whole, offset=_number(0), limit=_number(plan.offset + plan.limit))
+        rewrites = True
+    if grouped or distinct:
+        whole = replace(whole, select=replace(whole.select, top=None), offset=None, limit=None)
+    if grouped:
+        whole = _group(plan, whole)
+    elif distinct:
+        plan.features.add("Distinct")
+        plan.distinct = "Unordered"
+    if whole.order_by and not grouped:
+        whole, rewrites = _order(plan, whole), True
+    plan.rewritten = query_text(whole) if rewrites else ""
+    return plan
+
+
+def _merges(query: Query) -> bool:
+    return query.select.distinct or is_grouped(query)
+
+
+def _count(node: Constant | Parameter, parameters: Mapping[str, Value]) -> int:
+    value = node.value if isinstance(node, Constant) else parameters.get(node.name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise QueryUnservable("The count value provided for TOP, OFFSET or LIMIT must be a non-negative integer.")
+    return value
+
+
+def _number(value: int) -> Constant:
+    return Constant(value, "number")
+
+
+def _order(plan: Plan, query: Query) -> Query:
+    """The text whose rows carry their sort keys beside the payload."""
+    keys = query.order_by
+    plan.features.add("OrderBy" if len(keys) == 1 else "MultipleOrderBy")
+    plan.orders = ["Descending" if key.descends else "Ascending" for key in keys]
+    plan.order_expressions = [expression_text(key.expression) for key in keys]
+    select = query.select
+    condition: Expression = ORDER_BY_FILTER
+    if query.where is not None:
+        condition = Logical("AND", (query.where, ORDER_BY_FILTER))
+    if select.kind == "VALUE":
+        projected = select.items[0].expression
+        condition = Logical("AND", (condition, Call("IS_DEFINED", (projected,))))
+        if select.distinct and projected == keys[0].expression:
+            plan.distinct = "Ordered"
+    items = (
+        Item(Property(_root(query), "_rid")),
+        Item(ArrayLiteral(tuple(_object(item=key.expression) for key in keys)), "orderByItems"),
+        Item(_payload(query), "payload"),
+    )
+    return replace(query, select=Select("LIST", items, top=select.top), where=condition)
+
+
+def _root(query: Query) -> Name:
+    name = query.sources[0].name if query.sources else None
+    if name is None:
+        raise QueryUnservable("ORDER BY over a FROM clause without an alias cannot be served across partitions.")
+    return Name(name)
+
+
+def _payload(query: Query) -> Expression:
+    select = query.select
+    if select.kind == "*":
+        return _root(query)
+    if select.kind == "VALUE":
+        return select.items[0].expression
+    names = item_names(select.items)
+    return ObjectLiteral(tuple(zip(names, (item.expression for item in select.items), strict=True)))
+
+
+def _group(plan: Plan, query: Query) -> Query:
+    """The text whose rows are partial aggregates, with the keys of their groups."""
+    select = query.select
+    if query.group_by:
+        plan.features.add("GroupBy")
+    plan.group_expressions = [expression_text(key) for key in query.group_by]
+    for item in select.items:
+        if aggregates_of(item.expression) and not _is_aggregate(item.expression):
+            raise QueryUnservable(COMPOSED_AGGREGATES)
+    if select.kind == "VALUE":
+        only = select.items[0].expression
+        payload = only
+        if isinstance(only, Call) and _is_aggregate(only):
+            _feature(plan, only)
+            plan.features.add("Aggregate")
+            plan.aggregates = [AGGREGATE_NAMES[only.function]]
+            payload = ArrayLiteral((_partial(only),))
+        if not query.group_by:
+            return replace(query, select=Select("VALUE", (Item(payload),)))
+    else:
+        payload = _grouped_list(plan, select)
+    items = [Item(payload, "payload")]
+    if query.group_by:
+        keys = ArrayLiteral(tuple(_object(item=key) for key in query.group_by))
+        items.insert(0, Item(keys, "groupByItems"))
+    return replace(query, select=Select("LIST", tuple(items)))
+
+
+def _grouped_list(plan: Plan, select: Select) -> ObjectLiteral:
+    members: list[tuple[str, Expression]] = []
+    plan.group_aliases = item_names(select.items)
+    counted = 0
+    for name, item in zip(plan.group_aliases, select.items, strict=True):
+        expression = item.expression
+        if isinstance(expression, Call) and _is_aggregate(expression):
+            counted += 1
+            _feature(plan, expression)
+            plan.alias_aggregates[name] = AGGREGATE_NAMES[expression.function]
+            members.append((name, _partial(expression)))
+        else:
+            plan.alias_aggregates[name] = None
+            members.append((name, expression))
+    if counted:
+        plan.features.add("NonValueAggregate")
+    if counted > 1:
+        plan.features.add("MultipleAggregates")
+    return ObjectLiteral(tuple(members))
+
+
+def _feature(plan: Plan, call: Call) -> None:
+    if call.function == "COUNTIF":
+        plan.features.add("CountIf")
+    if call.function in ("MAKELIST", "MAKESET"):
+        plan.features.add("ListAndSetAggregate")
+
+
+def _is_aggregate(node: Expression) -> bool:
+    return isinstance(node, Call) and not node.udf and node.function in AGGREGATE_NAMES
+
+
+def _partial(call: Call) -> ObjectLiteral:
+    """What one partition says of an aggregate so that the client can go on with it."""
+    argument = call.arguments
+    counted = Call("COUNT", argument)
+    match call.function:
+        case "AVG":
+            return _object(item=_object(sum=Call("SUM", argument), count=counted))
+        case "MIN":
+            return _object(item=Call("MIN", argument), item2=_object(min=Call("MIN", argument), count=counted))
+        case "MAX":
+            return _object(item=Call("MAX", argument), item2=_object(max=Call("MAX", argument), count=counted))
+    return _object(item=call)
+
+
+def _object(**members: Expression) -> ObjectLiteral:
+    return ObjectLiteral(tuple(members.items()))
+
+
+def check_features(plan: Plan, announced: frozenset[str]) -> None:
+    """Raises QueryUnservable when the client has not announced a feature that the plan needs."""
+    missing = plan.features - announced
+    if "NonValueAggregate" in missing:
+        raise QueryUnservable("Cross partition query only supports 'VALUE <AggregateFunc>' for aggregates.")
+    if missing:
+        raise QueryUnservable(
+            "Query contains 1 or more unsupported features. Upgrade your SDK to a version that does support the "
+            f"requested features: {', '.join(sorted(missing))}"
+        )
