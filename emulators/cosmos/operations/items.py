@@ -8,7 +8,7 @@ import apsw
 
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
-from emulators.cosmos.documents import check_id, check_key, check_ttl, parse_document
+from emulators.cosmos.documents import check_addressable, check_id, check_key, check_ttl, parse_document
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.partitioning import Key
 from emulators.cosmos.sessions import check_session
@@ -98,6 +98,7 @@ async def read(call: Call) -> Response:
 
 def named_item(call: Call, container: Container, key: Key) -> Address:
     """The address of the item in the path, which clients may give by its rid. Raises Refused."""
+    check_addressable(call.target.names[2])
     at = address(container, key, call.target.names[2])
     if not call.target.is_rid_based:
         return at

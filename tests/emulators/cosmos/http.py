@@ -8,7 +8,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from email.utils import formatdate
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import requests
 from azure.cosmos import ContainerProxy
@@ -34,15 +34,14 @@ class Door:
         body: object = None,
         headers: Mapping[str, str] | None = None,
         *,
-        link: str | None = None,
         date: str | None = None,
     ) -> requests.Response:
-        """Send one request. `link` is the decoded path that is signed, where it differs from `path`."""
+        """Send one request; `path` is percent-encoded where it has to be."""
         date = formatdate(usegmt=True) if date is None else date
         signed = {
             "x-ms-date": date,
             "x-ms-version": "2020-07-15",
-            "authorization": authorization(method, link or path, date),
+            "authorization": authorization(method, path, date),
         }
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         return requests.request(
@@ -52,9 +51,9 @@ class Door:
 
 def authorization(method: str, path: str, date: str, key: str = WELL_KNOWN_KEY) -> str:
     """The master-key header for a name-based path."""
-    segments = path.split("/") if path else []
+    segments = [unquote(segment) for segment in path.split("/")] if path else []
     kind = segments[-1] if len(segments) % 2 else (segments[-2] if segments else "")
-    link = "/".join(segments[:-1]) if len(segments) % 2 else path
+    link = "/".join(segments[:-1] if len(segments) % 2 else segments)
     payload = f"{method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n"
     digest = hmac.new(base64.b64decode(key), payload.encode(), hashlib.sha256).digest()
     return quote(f"type=master&ver=1.0&sig={base64.b64encode(digest).decode()}", safe="")
