@@ -22,6 +22,7 @@ MARKS = (
     "cosmosCircuitBreakerMultiRegion cosmosPerPartitionAutomaticFailover"
 )
 SET_UP = (
+    "get_account_info",
     "create_database_if_not_exist",
     "create_single_partition_container_if_not_exist",
     "create_multi_partition_container_if_not_exist",
