@@ -42,10 +42,16 @@ events = st.fixed_dictionaries(
         "traceparent": st.none() | st.text(max_size=55),
     }
 ).map(OrderStatusUpdated.model_validate)
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
+json_values: st.SearchStrategy[Any] = st.deferred(
+    lambda: (
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text()
+        | st.lists(json_values, max_size=4)
+        | st.dictionaries(st.text(), json_values, max_size=4)
+    )
 )
 
 

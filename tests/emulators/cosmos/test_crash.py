@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -85,7 +86,8 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
         while token:
             page = door.call("GET", "dbs/d/colls/c/docs", headers={"x-ms-continuation": token})
             token, items = page.headers.get("x-ms-continuation"), items + page.json()["Documents"]
-        changes, etag = [], ""
+        changes: list[Any] = []
+        etag = ""
         while True:
             headers = {"a-im": "Incremental Feed", **({"if-none-match": etag} if etag else {})}
             page = door.call("GET", "dbs/d/colls/c/docs", headers=headers)

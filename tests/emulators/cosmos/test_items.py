@@ -293,14 +293,16 @@ async def test_the_async_client_works_alike(url: str, container: ContainerProxy,
     assert container.read_item("a", "x")["_etag"] == made["_etag"]
 
 
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(), children, max_size=4),
-    max_leaves=20,
+json_values: st.SearchStrategy[Any] = st.deferred(
+    lambda: (
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**53), 2**53)
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text()
+        | st.lists(json_values, max_size=4)
+        | st.dictionaries(st.text(), json_values, max_size=4)
+    )
 )
 
 

@@ -26,8 +26,8 @@ SCALARS = st.one_of(
     st.text(max_size=4),
     st.sampled_from(["a", "b", "ab", "", "\x00", "1", "é", "\U0001f600"]),
 )
-VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=2)
+VALUES: st.SearchStrategy[Any] = st.deferred(
+    lambda: SCALARS | st.lists(VALUES, max_size=2) | st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=2)
 )
 DOCUMENTS = st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4), max_size=6)
 PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=2).map(
