@@ -1,10 +1,23 @@
-"""`python -m tests.conformance`: every official suite that we can run; not 0 when one that passed no longer does."""
+"""`python -m tests.conformance`: the official SDKs against the emulators; not 0 when what passed no longer does.
+
+Arguments are the azure-cosmos suite's; `--quick` and a run without arguments include the JavaScript SDK's journey.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from tests.conformance.cosmos_sdk.run import main
+from tests.conformance.cosmos_js import run as cosmos_js
+from tests.conformance.cosmos_sdk import run as cosmos_sdk
+
+
+def main(arguments: list[str]) -> int:
+    """Run what `arguments` select; the worst exit code."""
+    codes = [cosmos_sdk.main(arguments)]
+    if arguments in ([], ["--quick"]):
+        codes.append(cosmos_js.main())
+    return max(codes)
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

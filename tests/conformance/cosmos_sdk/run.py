@@ -13,19 +13,18 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from tests.conformance.cosmos_sdk.suite import HERE, SuiteError, prepared
+from tests.conformance.emulator import cosmos_emulator
 
 PASSING = HERE / "passing.txt"
 RESULTS = HERE.parent / "results" / "cosmos_sdk"
 TEST_SECONDS_MAX = 60
 FILE_SECONDS_MAX = 600
-START_SECONDS_MAX = 30
 QUICK = re.compile(
     r"^test_(crud(_container|_database|_subpartition)?|change_feed|transactional_batch|partition_key|headers|read_items"
     r"|none_options|session_container|feed_range|ttl|cosmos_responses|encoding|query|aggregate|orderby)\.py"
@@ -62,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(failure, file=sys.stderr)
         return 2
     RESULTS.mkdir(parents=True, exist_ok=True)
-    with _emulator() as endpoint:
+    with cosmos_emulator(RESULTS / "emulator.log", https=True) as endpoint:  # token credentials refuse plain http
         outcomes = _run_all(suite, endpoint, tests)
         lost = [test for test in tests if test.id in passing and outcomes[test.id][0] != "passed"]
         outcomes |= _run_all(suite, endpoint, lost)
@@ -90,24 +89,6 @@ def _wanted(test: Test, chosen: argparse.Namespace) -> bool:
     if chosen.quick and not QUICK.match(test.id):
         return False
     return not chosen.selection or any(re.search(pattern, test.id) for pattern in chosen.selection)
-
-
-@contextmanager
-def _emulator() -> Iterator[str]:
-    """An emulator of its own process, over https (credentials other than keys refuse plain http)."""
-    command = [sys.executable, "-m", "emulators.cosmos", "--port", "0", "--https", "--exit-when-stdin-closes"]
-    with (RESULTS / "emulator.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line.startswith("ready "):
-            raise SystemExit(f"the emulator did not start; see {RESULTS / 'emulator.log'}")
-        # The suite tells two regions apart by the names localhost and 127.0.0.1.
-        yield f"https://localhost:{line.strip().rpartition(':')[2]}/"
-    finally:
-        process.terminate()
-        process.wait(timeout=START_SECONDS_MAX)
 
 
 Outcome = tuple[str, str]

@@ -1,0 +1,141 @@
+// The unmodified JavaScript SDK against the emulator: node's own test runner, the endpoint and key from the environment.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import {
+  BulkOperationType,
+  ChangeFeedStartFrom,
+  CosmosClient,
+  PartitionKeyKind,
+  PartitionKeyDefinitionVersion,
+} from "@azure/cosmos";
+
+const client = new CosmosClient({ endpoint: process.env.ACCOUNT_HOST, key: process.env.ACCOUNT_KEY });
+let database;
+
+before(async () => {
+  ({ database } = await client.databases.create({ id: `js-${process.pid}` }));
+});
+after(async () => {
+  await database.delete();
+  client.dispose();
+});
+
+async function container(id, options = {}) {
+  return (await database.containers.create({ id, partitionKey: { paths: ["/pk"], version: 2 }, ...options })).container;
+}
+
+describe("items", () => {
+  it("are created, read, replaced, upserted, patched and deleted", async () => {
+    const items = await container("crud");
+    const { resource: made, statusCode, etag } = await items.items.create({ id: "a", pk: "x", n: 1 });
+    assert.equal(statusCode, 201);
+    assert.equal(made._etag, etag);
+    assert.equal((await items.item("a", "x").read()).resource.n, 1);
+    assert.equal((await items.item("a", "x").replace({ id: "a", pk: "x", n: 2 })).resource.n, 2);
+    await assert.rejects(
+      items.item("a", "x").replace({ id: "a", pk: "x" }, { accessCondition: { type: "IfMatch", condition: etag } }),
+      { code: 412 },
+    );
+    assert.equal((await items.items.upsert({ id: "b", pk: "x" })).statusCode, 201);
+    const patched = await items.item("a", "x").patch([{ op: "incr", path: "/n", value: 5 }]);
+    assert.equal(patched.resource.n, 7);
+    await assert.rejects(
+      items.item("a", "x").patch({ condition: "from c where c.n = 1", operations: [{ op: "set", path: "/n", value: 0 }] }),
+      { code: 412 },
+    );
+    assert.equal((await items.item("a", "x").delete()).statusCode, 204);
+    assert.equal((await items.item("a", "x").read()).statusCode, 404);
+    await assert.rejects(items.items.create({ id: "b", pk: "x" }), { code: 409 });
+  });
+
+  it("are written in batches that happen whole or not at all", async () => {
+    const items = await container("batch");
+    const { result } = await items.items.batch(
+      [
+        { operationType: BulkOperationType.Create, resourceBody: { id: "1", pk: "x" } },
+        { operationType: BulkOperationType.Upsert, resourceBody: { id: "2", pk: "x" } },
+        { operationType: BulkOperationType.Read, id: "1" },
+      ],
+      "x",
+    );
+    assert.deepEqual(result.map((each) => each.statusCode), [201, 201, 200]);
+    const failed = await items.items.batch(
+      [
+        { operationType: BulkOperationType.Create, resourceBody: { id: "3", pk: "x" } },
+        { operationType: BulkOperationType.Create, resourceBody: { id: "1", pk: "x" } },
+      ],
+      "x",
+    );
+    assert.deepEqual(failed.result.map((each) => each.statusCode), [424, 409]);
+    assert.equal((await items.items.readAll().fetchAll()).resources.length, 2);
+  });
+
+  it("are written in bulk over several partitions", async () => {
+    const { container: items } = await database.containers.create({
+      id: "bulk", partitionKey: { paths: ["/pk"], version: 2 }, throughput: 12000,
+    });
+    const operations = Array.from({ length: 150 }, (_, n) => ({
+      operationType: BulkOperationType.Create, resourceBody: { id: `${n}`, pk: `p${n % 10}`, n }, partitionKey: `p${n % 10}`,
+    }));
+    const answers = await items.items.executeBulkOperations(operations);
+    assert.ok(answers.every((each) => (each.response ?? each).statusCode === 201), JSON.stringify(answers[0]));
+    assert.equal((await items.items.readAll().fetchAll()).resources.length, 150);
+    const { resources } = await items.items.query("SELECT VALUE COUNT(1) FROM c").fetchAll();
+    assert.deepEqual(resources, [150]);
+    const ordered = await items.items.query("SELECT TOP 3 VALUE c.n FROM c ORDER BY c.n DESC").fetchAll();
+    assert.deepEqual(ordered.resources, [149, 148, 147]);
+  });
+});
+
+describe("the change feed", () => {
+  it("is read from the beginning and from now, by key and by range", async () => {
+    const items = await container("feed");
+    for (let n = 0; n < 5; n += 1) await items.items.create({ id: `${n}`, pk: `p${n % 2}` });
+    const all = [];
+    const from = { changeFeedStartFrom: ChangeFeedStartFrom.Beginning(), maxItemCount: 2 };
+    let token;
+    for await (const page of items.items.getChangeFeedIterator(from).getAsyncIterator()) {
+      if (page.statusCode === 304) { token = page.continuationToken; break; }
+      all.push(...page.result.map((each) => each.id));
+    }
+    assert.deepEqual(all.sort(), ["0", "1", "2", "3", "4"]);
+    await items.items.create({ id: "late", pk: "p0" });
+    const resumed = items.items.getChangeFeedIterator({ changeFeedStartFrom: ChangeFeedStartFrom.Continuation(token) });
+    assert.deepEqual((await resumed.readNext()).result.map((each) => each.id), ["late"]);
+    const keyed = items.items.getChangeFeedIterator({ changeFeedStartFrom: ChangeFeedStartFrom.Beginning("p1") });
+    assert.deepEqual((await keyed.readNext()).result.map((each) => each.id), ["1", "3"]);
+  });
+});
+
+describe("hierarchical partition keys", () => {
+  it("address items whole and queries by prefix", async () => {
+    const { container: items } = await database.containers.create({
+      id: "levels",
+      partitionKey: {
+        paths: ["/tenant", "/user"], kind: PartitionKeyKind.MultiHash, version: PartitionKeyDefinitionVersion.V2,
+      },
+    });
+    await items.items.create({ id: "a", tenant: "t", user: "u" });
+    await items.items.create({ id: "b", tenant: "t", user: "v" });
+    await items.items.create({ id: "c", tenant: "s", user: "u" });
+    assert.equal((await items.item("a", ["t", "u"]).read()).resource.id, "a");
+    const { resources } = await items.items.query("SELECT VALUE c.id FROM c", { partitionKey: ["t"] }).fetchAll();
+    assert.deepEqual(resources.sort(), ["a", "b"]);
+  });
+});
+
+describe("resources", () => {
+  it("tell throughput, users, permissions and scripts", async () => {
+    const items = await container("described");
+    assert.equal((await items.readOffer()).resource.content.offerThroughput, 400);
+    const { user } = await database.users.create({ id: "ann" });
+    const { resource } = await user.permissions.create({ id: "p", permissionMode: "read", resource: items.url });
+    const reader = new CosmosClient({ endpoint: process.env.ACCOUNT_HOST, resourceTokens: { [items.url]: resource._token } });
+    await items.items.create({ id: "a", pk: "x" });
+    assert.equal((await reader.database(database.id).container(items.id).item("a", "x").read()).resource.id, "a");
+    reader.dispose();
+    await items.scripts.storedProcedures.create({ id: "s", body: "function () {}" });
+    assert.equal((await items.scripts.storedProcedures.readAll().fetchAll()).resources.length, 1);
+    assert.equal((await client.databases.query("SELECT * FROM d WHERE d.id = 'none'").fetchAll()).resources.length, 0);
+  });
+});
