@@ -3,3 +3,4 @@
 process.stdin.on("end", () => process.kill(process.pid, "SIGTERM"));
 process.stdin.on("error", () => process.kill(process.pid, "SIGTERM"));
 process.stdin.resume();
+process.stdin.unref(); // watching must not keep Azurite alive once it has closed its servers

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from azure.storage.blob import BlobServiceClient
 
-from local.azurite import StorageAddress, command
+from local.azurite import Announcement, StorageAddress, command
 from tests.azurite import running_azurite
 
 
@@ -39,3 +39,17 @@ def test_nothing_is_left_running(tmp_path: Path) -> None:
         command(StorageAddress(0, 0, 0), tmp_path), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
     assert process.wait(timeout=30) is not None
+
+
+def test_being_told_to_end_is_enough(tmp_path: Path) -> None:
+    """SIGTERM ends Azurite in order although whoever started it is still there and holds its stdin."""
+    process = subprocess.Popen(
+        command(StorageAddress(0, 0, 0), tmp_path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin
+    assert process.stdout
+    announcement = Announcement()
+    with process, process.stdin, process.stdout:
+        assert any(announcement.hear(line) for line in process.stdout)
+        process.terminate()
+        assert process.wait(timeout=10) == 0
