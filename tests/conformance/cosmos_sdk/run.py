@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not tests:
         print("nothing selected", file=sys.stderr)
         return 2
-    passing = set(PASSING.read_text(encoding="utf-8").split("\n")) if PASSING.exists() else set()
+    passing = _listed()
     try:
         suite = prepared()
     except SuiteError as failure:
@@ -66,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lost = [test for test in tests if test.id in passing and outcomes[test.id][0] != "passed"]
         outcomes |= _run_all(suite, endpoint, lost)
     return _judge(tests, outcomes, passing, update=chosen.update)
+
+
+def _listed() -> set[str]:
+    """The tests that are known to pass."""
+    return set(PASSING.read_text(encoding="utf-8").splitlines()) if PASSING.exists() else set()
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -173,7 +178,8 @@ def _judge(tests: Sequence[Test], outcomes: Mapping[str, Outcome], passing: set[
     (RESULTS / "outcomes.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     if update:
         gained = {test.id for test in tests if outcomes[test.id][0] == "passed"}
-        PASSING.write_text("\n".join(sorted(passing | gained - {""})).strip() + "\n", encoding="utf-8")
+        # Read again: another run may have added to it meanwhile.
+        PASSING.write_text("\n".join(sorted(_listed() | gained)) + "\n", encoding="utf-8")
         print(f"passing.txt: {len(gained - passing)} new")
     for test in lost:
         print(f"LOST {test.id}: {outcomes[test.id]}")
