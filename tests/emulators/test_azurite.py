@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import requests
 from azure.storage.blob import BlobServiceClient
 
 from local.azurite import Announcement, StorageAddress, command
@@ -51,5 +52,6 @@ def test_being_told_to_end_is_enough(tmp_path: Path) -> None:
     announcement = Announcement()
     with process, process.stdin, process.stdout:
         assert any(announcement.hear(line) for line in process.stdout)
+        requests.get(announcement.address.blob_url, timeout=5)  # it answers once it also listens to signals
         process.terminate()
         assert process.wait(timeout=10) == 0
