@@ -99,7 +99,7 @@ class Control:
         document = read_object(request)
         if document is None:
             return problem(
-                400, 'Send one rule, for example {"match": {"operation": "item.*"}, "act": {"status": 429}}.'
+                400, 'Send one rule, for example {"match": {"operation": "docs.*"}, "act": {"status": 429}}.'
             )
         try:
             rule = self.faults.add(document)

@@ -160,7 +160,7 @@ def parse_rule(document: Mapping[str, Any], *, default_id: str, now: float) -> R
 
 def _parse_match(document: object) -> Mapping[str, str]:
     if not isinstance(document, Mapping):
-        raise FaultRuleError("match takes an object of glob patterns, for example {'operation': 'item.*'}")
+        raise FaultRuleError("match takes an object of glob patterns, for example {'operation': 'docs.*'}")
     for name, pattern in document.items():
         if name not in MATCHES:
             raise FaultRuleError(f"match.{name} is not known; a rule matches on {list(MATCHES)}")
