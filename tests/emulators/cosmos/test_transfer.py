@@ -1,0 +1,65 @@
+"""Export and import of NDJSON through the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from azure.cosmos import ContainerProxy, DatabaseProxy, PartitionKey
+
+from emulators.cosmos.transfer import main
+
+OURS = "the transfer command is the emulator's own"
+
+
+def transfer(action: str, container: ContainerProxy, file: Path, url: str) -> int:
+    return main([action, container.container_link.split("/")[1], container.id, str(file), "--url", url])
+
+
+@pytest.mark.our_choice(OURS)
+def test_what_was_exported_can_be_imported(url: str, database: DatabaseProxy, tmp_path: Path) -> None:
+    """All items, also without a key or under several, arrive in another container; their system properties are new."""
+    source = database.create_container("source", PartitionKey("/pk"), offer_throughput=12000)
+    target = database.create_container("target", PartitionKey(["/pk", "/n"], kind="MultiHash"))
+    for number in range(30):
+        source.create_item({"id": str(number), "n": number, **({"pk": f"p{number % 4}"} if number % 5 else {})})
+    file = tmp_path / "items.ndjson"
+    assert transfer("export", source, file, url) == 0
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 30
+    assert transfer("import", target, file, url) == 0
+
+    def own(container: ContainerProxy) -> dict[str, dict[str, object]]:
+        items = container.read_all_items()
+        return {item["id"]: {name: value for name, value in item.items() if name[0] != "_"} for item in items}
+
+    assert own(source) == own(target)
+
+
+@pytest.mark.our_choice(OURS)
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("{}\n", "required properties"), ('{"id": "a"}\nnot json\n', "line 2"), ("[1]\n", "line 1 is no item")],
+)
+def test_a_line_that_is_no_item_is_told(
+    url: str,
+    container: ContainerProxy,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+    told: str,
+) -> None:
+    """Exit code 1 and one line on stderr that says which line, or what the server said."""
+    file = tmp_path / "items.ndjson"
+    file.write_text(content, encoding="utf-8")
+    assert transfer("import", container, file, url) == 1
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.our_choice(OURS)
+def test_an_export_keeps_what_json_can_say(url: str, container: ContainerProxy, tmp_path: Path) -> None:
+    """A line is the item as the server gives it."""
+    made = container.create_item({"id": "ü", "pk": None, "text": "line\nbreak"})
+    file = tmp_path / "items.ndjson"
+    assert transfer("export", container, file, url) == 0
+    assert json.loads(file.read_text(encoding="utf-8")) == dict(made)
