@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from emulators.cosmos.routes import NOT_BUILT, ROUTES
+from emulators.cosmos.routes import NOT_BUILT, NOT_BUILT_ACTIONS, ROUTES
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests" / "emulators" / "cosmos"
@@ -37,7 +37,9 @@ def page() -> str:
         "|---|---|",
     ]
     lines += [f"| `/{shape}` | {', '.join(actions)} |" for shape, actions in ROUTES.items()]
-    lines += ["", f"Not built (501): {', '.join(f'`{kind}`' for kind in NOT_BUILT)}.", ""]
+    unbuilt = [f"`{kind}`" for kind in NOT_BUILT]
+    unbuilt += [f"{' and '.join(actions)} on `/{shape}`" for shape, actions in NOT_BUILT_ACTIONS.items()]
+    lines += ["", f"Not built (501): {', '.join(unbuilt)}.", ""]
     for file in sorted(TESTS.glob("test_*.py")):
         lines += _section(ast.parse(file.read_text(encoding="utf-8")))
     return "\n".join(lines) + "\n"
@@ -45,22 +47,39 @@ def page() -> str:
 
 def _section(module: ast.Module) -> Iterator[str]:
     yield f"## {(ast.get_docstring(module) or '').splitlines()[0]}"
+    constants = {
+        statement.targets[0].id: str(_text(statement.value, {}))
+        for statement in module.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+    }
     yield ""
     yield "| behaviour | known from |"
     yield "|---|---|"
     for function in module.body:
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and function.name.startswith("test_"):
             sentence = " ".join((ast.get_docstring(function) or "").split())
-            yield f"| {sentence} | {_evidence(function)} |".replace("\n", " ")
+            yield f"| {sentence} | {_evidence(function, constants)} |".replace("\n", " ")
     yield ""
 
 
-def _evidence(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+def _evidence(function: ast.FunctionDef | ast.AsyncFunctionDef, constants: Mapping[str, str]) -> str:
     for mark in function.decorator_list:
         if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Attribute) and mark.func.attr in EVIDENCE:
-            source = mark.args[0]
-            text = f": {source.value}" if isinstance(source, ast.Constant) else ""
-            return f"{EVIDENCE[mark.func.attr]}{text}"
+            return f"{EVIDENCE[mark.func.attr]}: {_text(mark.args[0], constants)}"
+    return ""
+
+
+def _text(expression: ast.expr, constants: Mapping[str, str]) -> str:
+    """A string literal, a constant's name, or an f-string of these."""
+    match expression:
+        case ast.Constant(value=str() as text):
+            return text
+        case ast.Name(id=name):
+            return constants.get(name, "")
+        case ast.JoinedStr(values=parts):
+            return "".join(_text(part, constants) for part in parts)
+        case ast.FormattedValue(value=inner):
+            return _text(inner, constants)
     return ""
 
 

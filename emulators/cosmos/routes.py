@@ -66,7 +66,7 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
     "dbs/*/colls/*/conflicts": {"list": conflicts.list_all, "query": conflicts.query},
     "dbs/*/colls/*/conflicts/*": {"read": conflicts.read, "delete": conflicts.read},
     "dbs/*/colls/*/sprocs": _feed(scripts.procedures),
-    "dbs/*/colls/*/sprocs/*": {**_resource(scripts.procedures), "execute": scripts.execute},
+    "dbs/*/colls/*/sprocs/*": _resource(scripts.procedures),
     "dbs/*/colls/*/triggers": _feed(scripts.triggers),
     "dbs/*/colls/*/triggers/*": _resource(scripts.triggers),
     "dbs/*/colls/*/udfs": _feed(scripts.functions),
@@ -86,6 +86,9 @@ NOT_BUILT = (
 )  # fmt: skip
 """Resource types of the service that this emulator answers with 501."""
 
+NOT_BUILT_ACTIONS = {"dbs/*/colls/*/sprocs/*": ("execute",)}
+"""The same for single operations: no JavaScript runs yet."""
+
 _VERBS = {"GET": ("list", "read"), "POST": ("create", "execute"), "PUT": ("", "replace"), "PATCH": ("", "patch"),
           "DELETE": ("", "delete")}  # fmt: skip
 """What a verb asks of a feed, and of a resource."""
@@ -101,7 +104,7 @@ def route(request: Request, target: Target, action: str) -> Operation:
     known = ROUTES.get(target.shape)
     if known is not None and action in known:
         return known[action]
-    if any(kind in NOT_BUILT for kind in target.types) or (known is not None and action in ("query", "plan")):
+    if any(kind in NOT_BUILT for kind in target.types) or action in NOT_BUILT_ACTIONS.get(target.shape, ()):
         raise Refused(
             errors.NOT_BUILT, f"{action or request.method} on {target.shape} is not implemented in this emulator."
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulators.base.serving import Response
 from emulators.cosmos import errors, limits
 from emulators.cosmos.crud import Crud
 from emulators.cosmos.errors import Refused
@@ -14,12 +13,6 @@ from emulators.cosmos.wire import Call
 
 TRIGGER_TYPES = ("Pre", "Post")
 TRIGGER_OPERATIONS = ("All", "Create", "Update", "Delete", "Replace")
-
-
-async def execute(call: Call) -> Response:
-    """POST sprocs/R."""
-    call.resource()
-    raise Refused(errors.NOT_BUILT, "Executing stored procedures is not implemented in this emulator yet.")
 
 
 def _check_script(_: Call, owner: Resource, sent: dict[str, Any], old: Resource | None) -> dict[str, Any]:
