@@ -73,7 +73,13 @@ def context_of(call: Call, parameters: Mapping[str, Value], container: Container
 
     geometry = container.resource.body.get("geospatialConfig") if container else None
     planar = isinstance(geometry, dict) and geometry.get("type") == "Geometry"
-    return Context(parameters, ticks, ticks(), call.account.ids.chance, user_function, {}, planar)
+    return Context(parameters, ticks, ticks(), call.account.ids.chance, user_function, _embeddings(container), planar)
+
+
+def _embeddings(container: Container | None) -> dict[str, dict[str, Any]]:
+    policy = container.resource.body.get("vectorEmbeddingPolicy") if container else None
+    listed = policy.get("vectorEmbeddings", []) if isinstance(policy, dict) else []
+    return {str(each.get("path")): each for each in listed}
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from emulators.cosmos.evaluation import asked, context_of, refusals
 from emulators.cosmos.partitioning import HIGHEST, UNDEFINED, Component, epk_hex
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.keys import admitted_keys
-from emulators.cosmos.sql.plan import check_features, make_plan
+from emulators.cosmos.sql.plan import make_plan, require_features
+from emulators.cosmos.sql.search import search_plan
 from emulators.cosmos.sql.statement import Statement, prepare
 from emulators.cosmos.sql.values import Undefined, Value
 from emulators.cosmos.store.catalog import Container
@@ -41,14 +42,22 @@ def plan_document(
     hierarchical = container.partition_key.hierarchical
     keys = admitted_keys(statement.query, paths, lambda node: statement.fold(node, context), prefixes=hierarchical)
     one_key = keys is not None and len(keys) == 1 and len(keys[0]) == len(paths)
-    plan = make_plan(statement.query, context.parameters, one_key=one_key)
-    if announced is not None:
-        check_features(plan, announced)
-    return {
+    with_ranges = {
         "partitionedQueryExecutionInfoVersion": PLAN_VERSION,
-        "queryInfo": plan.query_info(),
         "queryRanges": _ranges(container, keys),
     }
+    if statement.query.rank is not None:
+        info, features = search_plan(
+            statement.query,
+            context.parameters,
+            non_streaming=announced is None or "NonStreamingOrderBy" in announced,
+            rewrites_order=announced is None or "HybridSearchSkipOrderByRewrite" not in announced,
+        )
+        require_features(features, announced)
+        return {**with_ranges, "hybridSearchQueryInfo": info}
+    plan = make_plan(statement.query, context.parameters, one_key=one_key, distances=context.vector_policy)
+    require_features(plan.features, announced)
+    return {**with_ranges, "queryInfo": plan.query_info()}
 
 
 def _ranges(container: Container, keys: list[tuple[Value, ...]] | None) -> list[dict[str, Any]]:

@@ -190,15 +190,22 @@ async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, 
 
 def _scopes(call: Call, container: Container, statement: Statement, context: Context) -> list[Scope]:
     scopes = scopes_of(call, container)
+    if statement.query.rank is not None:
+        raise _not_servable(container, statement, context)
     keyed = call.partition_key_or_prefix()
     if keyed or call.header("x-ms-documentdb-partitionkeyrangeid") or call.header("x-ms-start-epk"):
         return scopes
     if not call.flag("x-ms-documentdb-query-enablecrosspartition"):
         raise Refused(errors.CROSS_PARTITION_DISABLED)
-    if len(scopes) > 1 and statement.needs_merging:
-        told = orjson.dumps(plan_document(container, statement, context)).decode()
-        raise Refused(errors.CROSS_PARTITION_NOT_SERVABLE, extra={"additionalErrorInfo": told})
+    if statement.is_search or (len(scopes) > 1 and statement.needs_merging):
+        raise _not_servable(container, statement, context)
     return scopes
+
+
+def _not_servable(container: Container, statement: Statement, context: Context) -> Refused:
+    """The answer that makes a client ask for the plan and do the merging."""
+    told = orjson.dumps(plan_document(container, statement, context)).decode()
+    return Refused(errors.CROSS_PARTITION_NOT_SERVABLE, extra={"additionalErrorInfo": told})
 
 
 def _json(value: Any) -> bytes:

@@ -46,7 +46,7 @@ def _query(query: Query, *, nested: bool) -> Iterator[Finding]:
         yield from _names(query)
     if query.group_by and query.order_by:
         yield finding("SC2105", *query.order_by[0].span)
-    for expression in _expressions(query):
+    for expression in (*_expressions(query), *_ranked(query)):
         yield from _calls(expression)
     yield from _grouping(query)
     if query.rank is not None:
@@ -97,6 +97,18 @@ def _expressions(query: Query) -> Iterator[Expression]:
     yield from query.group_by
     for key in query.order_by:
         yield key.expression
+
+
+def _ranked(query: Query) -> Iterator[Expression]:
+    """What stands below ORDER BY RANK and is checked like any expression: the arguments of its scores."""
+    if query.rank is None:
+        return
+    scores = query.rank.arguments if query.rank.function == "RRF" else (query.rank,)
+    for score in scores:
+        if isinstance(score, Call) and score.function == "FULLTEXTSCORE":
+            yield from score.arguments
+        else:
+            yield score
 
 
 def _subqueries(query: Query) -> Iterator[Query]:

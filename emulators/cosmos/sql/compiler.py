@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -11,6 +12,7 @@ from emulators.cosmos.sql.aggregates import AGGREGATES
 from emulators.cosmos.sql.errors import QueryUnservable, refused
 from emulators.cosmos.sql.functions import FUNCTIONS, Context, Function
 from emulators.cosmos.sql.functions.patterns import like
+from emulators.cosmos.sql.functions.vectors import DEFAULT_DISTANCE
 from emulators.cosmos.sql.nodes import (
     ArrayLiteral,
     Between,
@@ -30,6 +32,7 @@ from emulators.cosmos.sql.nodes import (
     Placeholder,
     Property,
     Query,
+    SortKey,
     Source,
     Subquery,
     Unary,
@@ -37,6 +40,7 @@ from emulators.cosmos.sql.nodes import (
 )
 from emulators.cosmos.sql.program import BoundAggregate, BoundSource, Evaluator, Frame, Program
 from emulators.cosmos.sql.values import UNDEFINED, Value, equal, order_key
+from emulators.cosmos.sql.vectors import embedding_path, is_vector_call, runs_down
 
 
 class Scope:
@@ -101,7 +105,7 @@ class Compiler:
             sources=sources,
             where=None if query.where is None else plain.compile(query.where),
             group_keys=tuple(map(plain.compile, query.group_by)),
-            sort_keys=tuple((grouped.compile(key.expression), key.descends) for key in query.order_by),
+            sort_keys=tuple(grouped.sort_key(key) for key in query.order_by),
             aggregates=tuple(aggregates),
             grouped=bool(query.group_by) or bool(aggregates),
             distinct=query.select.distinct,
@@ -210,6 +214,35 @@ class ExpressionCompiler:
         """The closure of an expression."""
         method: Callable[[Expression], Evaluator] = getattr(self, f"_{type(node).__name__.lower()}")
         return method(node)
+
+    def sort_key(self, key: SortKey) -> tuple[Evaluator, bool]:
+        """(what to sort by, whether downwards) for one key; the best match of a vector comes first."""
+        if not is_vector_call(key.expression) or key.direction:
+            return self.compile(key.expression), key.descends
+        measure = self.compile(key.expression)
+
+        def worseness(frame: Frame) -> Value:
+            value = measure(frame)
+            if value is UNDEFINED:
+                return math.inf
+            return -value if runs_down(key, frame[0].vector_policy) else value
+
+        return worseness, False
+
+    def _vector(self, node: Call) -> Evaluator:
+        """A vector call whose distance function may be the container's."""
+        arguments = [self.compile(argument) for argument in node.arguments]
+        given = arguments[3] if len(arguments) > 3 else None
+        stored = embedding_path(node)
+
+        def options(frame: Frame) -> Value:
+            own = {} if given is None else given(frame)
+            of_container = frame[0].vector_policy.get(stored or "", {})
+            name = of_container.get("distanceFunction", DEFAULT_DISTANCE)
+            return {"distanceFunction": name, **own} if type(own) is dict else UNDEFINED
+
+        brute_force = arguments[2] if len(arguments) > 2 else _never
+        return call(FUNCTIONS[node.function], (arguments[0], arguments[1], brute_force, options))
 
     def _constant(self, node: Constant) -> Evaluator:
         value = node.value
@@ -330,6 +363,8 @@ class ExpressionCompiler:
         if node.function == "IIF":
             condition, then, otherwise = map(self.compile, arguments)
             return lambda frame: then(frame) if condition(frame) is True else otherwise(frame)
+        if is_vector_call(node):
+            return self._vector(node)
         return call(FUNCTIONS[node.function], tuple(map(self.compile, arguments)))
 
     def _aggregate(self, node: Call) -> Evaluator:
@@ -353,6 +388,10 @@ class ExpressionCompiler:
 
     def _placeholder(self, node: Expression) -> Evaluator:
         raise QueryUnservable("The query text still holds a placeholder that the client fills in.")
+
+
+def _never(frame: Frame) -> Value:
+    return False
 
 
 def element(base: Value, index: Value) -> Value:

@@ -30,3 +30,7 @@ REGEX_STEPS_MAX = 5_000_000
 """Work one RegexMatch call may do before the query is refused: our choice, under a few seconds."""
 KEY_BOXES_MAX = 16_000
 """Alternatives of partition keys that a plan looks at before it gives up and asks every partition: our choice."""
+GEOMETRY_POINTS_MAX = 4_096
+"""Documented (concepts-limits: points per polygon)."""
+COMPONENT_RESULTS_MIN = 120
+"""Rows each partition brings for a search's score at least, recorded in the service's plans."""

@@ -31,6 +31,7 @@ from emulators.cosmos.sql.nodes import (
 )
 from emulators.cosmos.sql.printer import expression_text, query_text
 from emulators.cosmos.sql.values import Value
+from emulators.cosmos.sql.vectors import NO_VECTORS, VectorPolicy, is_vector_call, runs_down
 
 ORDER_BY_FILTER = Placeholder("({documentdb-formattableorderbyquery-filter})")
 """Where the client puts the condition by which it goes on after a row."""
@@ -62,6 +63,7 @@ class Plan:
     alias_aggregates: dict[str, str | None] = field(default_factory=dict)
     aggregates: list[str] = field(default_factory=list)
     rewritten: str = ""
+    has_non_streaming_order_by: bool = False
     features: set[str] = field(default_factory=set)
 
     def query_info(self) -> dict[str, Any]:
@@ -80,14 +82,17 @@ class Plan:
             "rewrittenQuery": self.rewritten,
             "hasSelectValue": self.has_select_value,
             "dCountInfo": None,
-            "hasNonStreamingOrderBy": False,
+            "hasNonStreamingOrderBy": self.has_non_streaming_order_by,
         }
 
 
-def make_plan(query: Query, parameters: Mapping[str, Value], *, one_key: bool) -> Plan:
+def make_plan(
+    query: Query, parameters: Mapping[str, Value], *, one_key: bool, distances: VectorPolicy = NO_VECTORS
+) -> Plan:
     """The plan of a checked query. `one_key`: it can only find something under one partition key.
 
-    Raises QueryUnservable for what the service's planner refuses, QueryUnbuilt for what is not there yet.
+    `distances` is the container's vector policy. Raises QueryUnservable for what the service's planner refuses,
+    QueryUnbuilt for what is not there yet.
     """
     if any(isinstance(source.origin, Subquery) and _merges(source.origin.query) for source in query.sources[:1]):
         raise QueryUnbuilt("a query plan over a grouped or DISTINCT subquery in FROM")
@@ -96,10 +101,10 @@ def make_plan(query: Query, parameters: Mapping[str, Value], *, one_key: bool) -
     distinct = query.select.distinct
     whole, rewrites = query, grouped
     if query.select.top is not None:
-        plan.top = _count(query.select.top, parameters)
+        plan.top = count_of(query.select.top, parameters)
         plan.features.add("Top")
     if query.offset is not None and query.limit is not None and not (one_key and not grouped and not distinct):
-        plan.offset, plan.limit = _count(query.offset, parameters), _count(query.limit, parameters)
+        plan.offset, plan.limit = count_of(query.offset, parameters), count_of(query.limit, parameters)
         plan.features.add("OffsetAndLimit")
         whole = replace(whole, offset=_number(0), limit=_number(plan.offset + plan.limit))
         rewrites = True
@@ -111,7 +116,7 @@ def make_plan(query: Query, parameters: Mapping[str, Value], *, one_key: bool) -
         plan.features.add("Distinct")
         plan.distinct = "Unordered"
     if whole.order_by and not grouped:
-        whole, rewrites = _order(plan, whole), True
+        whole, rewrites = _order(plan, whole, distances), True
     plan.rewritten = query_text(whole) if rewrites else ""
     return plan
 
@@ -120,7 +125,8 @@ def _merges(query: Query) -> bool:
     return query.select.distinct or is_grouped(query)
 
 
-def _count(node: Constant | Parameter, parameters: Mapping[str, Value]) -> int:
+def count_of(node: Constant | Parameter, parameters: Mapping[str, Value]) -> int:
+    """The number of TOP, OFFSET or LIMIT. Raises QueryUnservable."""
     value = node.value if isinstance(node, Constant) else parameters.get(node.name)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise QueryUnservable("The count value provided for TOP, OFFSET or LIMIT must be a non-negative integer.")
@@ -131,11 +137,14 @@ def _number(value: int) -> Constant:
     return Constant(value, "number")
 
 
-def _order(plan: Plan, query: Query) -> Query:
+def _order(plan: Plan, query: Query, distances: VectorPolicy) -> Query:
     """The text whose rows carry their sort keys beside the payload."""
     keys = query.order_by
     plan.features.add("OrderBy" if len(keys) == 1 else "MultipleOrderBy")
-    plan.orders = ["Descending" if key.descends else "Ascending" for key in keys]
+    plan.orders = ["Descending" if runs_down(key, distances) else "Ascending" for key in keys]
+    if any(is_vector_call(key.expression) for key in keys):
+        plan.features.add("NonStreamingOrderBy")
+        plan.has_non_streaming_order_by = True
     plan.order_expressions = [expression_text(key.expression) for key in keys]
     select = query.select
     condition: Expression = ORDER_BY_FILTER
@@ -148,7 +157,7 @@ def _order(plan: Plan, query: Query) -> Query:
             plan.distinct = "Ordered"
     items = (
         Item(Property(_root(query), "_rid")),
-        Item(ArrayLiteral(tuple(_object(item=key.expression) for key in keys)), "orderByItems"),
+        Item(ArrayLiteral(tuple(as_object(item=key.expression) for key in keys)), "orderByItems"),
         Item(_payload(query), "payload"),
     )
     return replace(query, select=Select("LIST", items, top=select.top), where=condition)
@@ -194,7 +203,7 @@ def _group(plan: Plan, query: Query) -> Query:
         payload = _grouped_list(plan, select)
     items = [Item(payload, "payload")]
     if query.group_by:
-        keys = ArrayLiteral(tuple(_object(item=key) for key in query.group_by))
+        keys = ArrayLiteral(tuple(as_object(item=key) for key in query.group_by))
         items.insert(0, Item(keys, "groupByItems"))
     return replace(query, select=Select("LIST", tuple(items)))
 
@@ -237,21 +246,22 @@ def _partial(call: Call) -> ObjectLiteral:
     counted = Call("COUNT", argument)
     match call.function:
         case "AVG":
-            return _object(item=_object(sum=Call("SUM", argument), count=counted))
+            return as_object(item=as_object(sum=Call("SUM", argument), count=counted))
         case "MIN":
-            return _object(item=Call("MIN", argument), item2=_object(min=Call("MIN", argument), count=counted))
+            return as_object(item=Call("MIN", argument), item2=as_object(min=Call("MIN", argument), count=counted))
         case "MAX":
-            return _object(item=Call("MAX", argument), item2=_object(max=Call("MAX", argument), count=counted))
-    return _object(item=call)
+            return as_object(item=Call("MAX", argument), item2=as_object(max=Call("MAX", argument), count=counted))
+    return as_object(item=call)
 
 
-def _object(**members: Expression) -> ObjectLiteral:
+def as_object(**members: Expression) -> ObjectLiteral:
+    """An object literal of these members."""
     return ObjectLiteral(tuple(members.items()))
 
 
-def check_features(plan: Plan, announced: frozenset[str]) -> None:
-    """Raises QueryUnservable when the client has not announced a feature that the plan needs."""
-    missing = plan.features - announced
+def require_features(needed: set[str], announced: frozenset[str] | None) -> None:
+    """Raises QueryUnservable when a plan needs what the client has not announced; None leaves it unchecked."""
+    missing = set() if announced is None else needed - announced
     if "NonValueAggregate" in missing:
         raise QueryUnservable("Cross partition query only supports 'VALUE <AggregateFunc>' for aggregates.")
     if missing:

@@ -12,13 +12,14 @@ from typing import Any
 
 from emulators.cosmos.sql.checks import check
 from emulators.cosmos.sql.compiler import Compiler, ExpressionCompiler, Scope, is_constant
-from emulators.cosmos.sql.errors import QueryUnbuilt, QueryUnservable
+from emulators.cosmos.sql.errors import QueryUnservable
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, PARSED_QUERIES_KEPT, ROWS_PER_DOCUMENT_MAX
 from emulators.cosmos.sql.nodes import Expression, Name, Query
 from emulators.cosmos.sql.parser import parse
 from emulators.cosmos.sql.program import Evaluator, Frame, Groups, Program
 from emulators.cosmos.sql.values import UNDEFINED, Value, order_key
+from emulators.cosmos.sql.vectors import is_vector_call
 
 _DOWNWARDS = bytes(255 - each for each in range(256))
 
@@ -63,6 +64,11 @@ class Statement:
         """Whether results of several partitions cannot simply follow each other."""
         counted = self.query.select.top is not None or self.query.limit is not None
         return self.is_sorted or self.is_collected or counted or self.query.rank is not None
+
+    @property
+    def is_search(self) -> bool:
+        """Whether only a client can bring the results in order: by the best match, in one partition or many."""
+        return self.query.rank is not None or any(is_vector_call(key.expression) for key in self.query.order_by)
 
     @property
     def is_whole_documents(self) -> bool:
@@ -149,11 +155,9 @@ class Collection:
 
 @lru_cache(PARSED_QUERIES_KEPT)
 def prepare(text: str) -> Statement:
-    """The statement of a query text. Raises QueryRefused with findings, QueryUnbuilt for what is not there yet."""
+    """The statement of a query text. Raises QueryRefused with findings."""
     query = parse(text)
     check(query)
-    if query.rank is not None:
-        raise QueryUnbuilt("ORDER BY RANK (full text and hybrid search)")
     compiler = Compiler()
     program = compiler.compile(query)
     return Statement(query, program, compiler.container_slot)

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from emulators.cosmos.sql.functions import arrays, convert, dates, integers, mathematics, strings, types
+from emulators.cosmos.sql.functions import (
+    arrays,
+    convert,
+    dates,
+    integers,
+    items,
+    mathematics,
+    spatial,
+    strings,
+    texts,
+    types,
+    vectors,
+)
 from emulators.cosmos.sql.functions.signatures import Context, Function
 
 FUNCTIONS: dict[str, Function] = {
@@ -13,6 +25,10 @@ FUNCTIONS: dict[str, Function] = {
     **convert.FUNCTIONS,
     **arrays.FUNCTIONS,
     **dates.FUNCTIONS,
+    **items.FUNCTIONS,
+    **spatial.FUNCTIONS,
+    **texts.FUNCTIONS,
+    **vectors.FUNCTIONS,
 }
 
 __all__ = ["FUNCTIONS", "Context", "Function"]

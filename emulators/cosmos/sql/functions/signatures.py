@@ -63,7 +63,7 @@ class Registry(dict[str, Function]):
     """The functions of one module by upper-case name."""
 
     def __call__(
-        self, name: str, signature: str = "", *, context: bool = False, constant: bool = True
+        self, name: str, signature: str = "", *, context: bool = False, constant: bool | None = None
     ) -> Callable[[Implementation], Implementation]:
         """Declare the decorated function as `name`."""
         words = signature.split()
@@ -78,7 +78,7 @@ class Registry(dict[str, Function]):
                 required,
                 None if repeats else len(words),
                 context,
-                constant and not context,
+                not context if constant is None else constant,
             )
             return implementation
 

@@ -1,0 +1,212 @@
+"""Plans of searches: ORDER BY RANK, where a client ranks by several scores and needs statistics of all texts first.
+
+Shapes and spellings are those of the service's recorded plans; the placeholders are filled in by the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from emulators.cosmos.sql.compiler import item_names
+from emulators.cosmos.sql.errors import QueryUnservable, refused
+from emulators.cosmos.sql.limits import COMPONENT_RESULTS_MIN, COUNT_VALUE_MAX
+from emulators.cosmos.sql.nodes import (
+    ArrayLiteral,
+    Binary,
+    Call,
+    Constant,
+    Expression,
+    Item,
+    Logical,
+    Name,
+    ObjectLiteral,
+    Placeholder,
+    Property,
+    Query,
+    Select,
+    SortKey,
+    Unary,
+    path,
+)
+from emulators.cosmos.sql.plan import ORDER_BY_FILTER, Plan, as_object, count_of
+from emulators.cosmos.sql.printer import expression_text, query_text
+from emulators.cosmos.sql.values import Value
+
+_HOLE = "documentdb-formattablehybridsearchquery"
+_WORST_TEXT, _WORST_VECTOR = "-1", "-1.79769e+308"
+
+
+@dataclass(frozen=True, slots=True)
+class _Component:
+    """One score to rank by."""
+
+    score: Call
+    weight: float | None
+    is_text: bool
+
+    @property
+    def shown(self) -> Expression:
+        """The score as the client compares it: more is better, something in place of a missing one."""
+        if self.weight is not None and self.weight < 0:
+            turned = Binary("??", self.score, Placeholder("1.79769e+308"))
+            return Binary("*", Placeholder("-1"), turned)
+        return Binary("??", self.score, Placeholder(_WORST_TEXT if self.is_text else _WORST_VECTOR))
+
+    @property
+    def sort_key(self) -> SortKey:
+        """By which a partition brings its best first."""
+        if self.weight is not None and self.weight < 0:
+            return SortKey(self.score, "ASC")
+        return SortKey(self.score, "DESC" if self.is_text else "")
+
+
+def search_plan(
+    query: Query, parameters: Mapping[str, Value], *, non_streaming: bool, rewrites_order: bool
+) -> tuple[dict[str, Any], set[str]]:
+    """(`hybridSearchQueryInfo`, the client features it needs) of a query with ORDER BY RANK. Raises QueryUnservable."""
+    assert query.rank is not None
+    components, weights = _components(query.rank)
+    skip = None if query.offset is None else count_of(query.offset, parameters)
+    taken = query.limit or query.select.top
+    take = None if taken is None else count_of(taken, parameters)
+    asked = [
+        _component_query(query, components, each, skip, take, non_streaming=non_streaming, rewrites=rewrites_order)
+        for each in components
+    ]
+    info = {
+        "globalStatisticsQuery": _statistics(query, components),
+        "componentQueryInfos": asked,
+        "componentWithoutPayloadQueryInfos": [],
+        "projectionQueryInfo": None,
+        "componentWeights": [abs(each) for each in weights],
+        "skip": skip,
+        "take": take,
+        "requiresGlobalStatistics": any(each.is_text for each in components),
+    }
+    features = {"HybridSearch"} | ({"WeightedRankFusion"} if weights else set())
+    return info, features
+
+
+def _components(rank: Call) -> tuple[list[_Component], list[float]]:
+    arguments: list[Expression] = list(rank.arguments) if rank.function == "RRF" else [rank]
+    weights: list[float] = []
+    if rank.function == "RRF" and arguments and isinstance(last := arguments[-1], ArrayLiteral):
+        weights = [_weight(each) for each in last.items]
+        arguments.pop()
+    if weights and len(weights) != len(arguments):
+        raise QueryUnservable("The RRF function needs as many weights as it has scores.")
+    if not arguments:
+        raise refused("SC2221", *rank.span)
+    components: list[_Component] = []
+    texts = 0
+    for number, argument in enumerate(arguments):
+        if not isinstance(argument, Call) or argument.function not in ("FULLTEXTSCORE", "VECTORDISTANCE"):
+            raise refused("SC2221", *rank.span)
+        weight = weights[number] if weights else None
+        is_text = argument.function == "FULLTEXTSCORE"
+        components.append(
+            _Component(_text_score(argument, texts) if is_text else _vector_score(argument), weight, is_text)
+        )
+        texts += is_text
+    return components, weights
+
+
+def _weight(node: Expression) -> float:
+    match node:
+        case Constant(value=int() | float() as value, kind="number"):
+            return float(value)
+        case Unary(operator="-", operand=operand):
+            return -_weight(operand)
+    raise QueryUnservable("The weights of the RRF function must be numbers.")
+
+
+def _text_score(call: Call, number: int) -> Call:
+    if len(call.arguments) < 2 or path(call.arguments[0]) is None:
+        raise refused("SC2050", *call.span, name=call.name, arity="at least 2")
+    field, *terms = call.arguments
+    holes = ("totaldocumentcount", f"totalwordcount-{number}", f"hitcountsarray-{number}")
+    return Call(
+        "_FullTextScore", (field, ArrayLiteral(tuple(terms)), *(Placeholder(f"{{{_HOLE}-{hole}}}") for hole in holes))
+    )
+
+
+def _vector_score(call: Call) -> Call:
+    return Call("_VectorScore", call.arguments)
+
+
+def _statistics(query: Query, components: list[_Component]) -> str:
+    """The text whose rows say how many documents there are, how many words, and how many hold each term."""
+    entries = []
+    for component in components:
+        if component.is_text:
+            field, terms = component.score.arguments[:2]
+            assert isinstance(terms, ArrayLiteral)
+            hits = tuple(Call("COUNTIF", (Call("FullTextContains", (field, term)),)) for term in terms.items)
+            words = Call("SUM", (Call("_FullTextWordCount", (field,)),))
+            entries.append(as_object(totalWordCount=words, hitCounts=ArrayLiteral(hits)))
+    items = (
+        Item(Call("COUNT", (Constant(1, "number"),)), "documentCount"),
+        Item(ArrayLiteral(tuple(entries)), "fullTextStatistics"),
+    )
+    return query_text(Query(Select("LIST", items), query.sources))
+
+
+def _component_query(
+    query: Query,
+    components: list[_Component],
+    component: _Component,
+    skip: int | None,
+    take: int | None,
+    *,
+    non_streaming: bool,
+    rewrites: bool,
+) -> dict[str, Any]:
+    """One partition's part in one score, as a `queryInfo`."""
+    plan = Plan(has_select_value=False, has_non_streaming_order_by=non_streaming)
+    root = Name(query.sources[0].name or "")
+    scores = ArrayLiteral(tuple(each.shown for each in components))
+    most = None if take is None else Constant(_results(skip or 0, take), "number")
+    top = most if query.limit is None else None
+    rid = Item(Property(root, "_rid"))
+    where = query.where
+    if rewrites:
+        key = component.sort_key
+        plan.orders = ["Ascending" if key.direction == "ASC" else "Descending"]
+        plan.order_expressions = [expression_text(key.expression)]
+        plan.top = top.value if top else None
+        plan.offset = 0 if most and not top else None
+        plan.limit = most.value if most and not top else None
+        payload = as_object(payload=_payload(query, root), componentScores=scores)
+        order_items = ArrayLiteral((as_object(item=key.expression),))
+        items = (rid, Item(order_items, "orderByItems"), Item(payload, "payload"))
+        where = ORDER_BY_FILTER if where is None else Logical("AND", (where, ORDER_BY_FILTER))
+    else:
+        items = (rid, Item(_payload(query, root), "payload"), Item(scores, "componentScores"))
+    text = replace(
+        query,
+        select=Select("LIST", items, top=top),
+        where=where,
+        rank=None,
+        order_by=(component.sort_key,),
+        offset=None if most is None or top else Constant(0, "number"),
+        limit=None if top else most,
+    )
+    plan.rewritten = query_text(text)
+    return plan.query_info()
+
+
+def _results(skip: int, take: int) -> int:
+    """How many each partition brings: twice what is wanted, in 32 bits as recorded."""
+    return max(skip + take, COMPONENT_RESULTS_MIN // 2) * 2 % (COUNT_VALUE_MAX + 1)
+
+
+def _payload(query: Query, root: Name) -> Expression:
+    select = query.select
+    if select.kind == "*":
+        return root
+    if select.kind == "VALUE":
+        return select.items[0].expression
+    names = item_names(select.items)
+    return ObjectLiteral(tuple(zip(names, (item.expression for item in select.items), strict=True)))
