@@ -73,7 +73,9 @@ def test_a_test_says_its_behaviour_in_a_sentence(path: Path) -> None:
 def test_rooms_have_no_vague_names() -> None:
     """No module is called utils, helpers, common or manager: such a name says nothing about what belongs there."""
     vague = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
-    assert not [path for path in modules() if vague & {*path.parts, path.stem}]
+    # The official suite imports a private package of Microsoft's; what stands in for it has to bear its names.
+    ours = [path for path in modules() if "devtools_testutils" not in path.parts]
+    assert not [path for path in ours if vague & {*path.parts, path.stem}]
 
 
 def test_what_funcignore_leaves_is_exactly_the_app() -> None:
