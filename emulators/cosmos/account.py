@@ -9,6 +9,7 @@ from typing import Literal
 
 from emulators.base.clock import Clock
 from emulators.base.ids import Ids
+from emulators.cosmos.expiry import Sweeper
 from emulators.cosmos.store.files import Store
 from emulators.cosmos.throttle import Throttle
 
@@ -33,6 +34,7 @@ class Account:
     clock: Clock
     ids: Ids
     key: bytes
+    sweeper: Sweeper
     consistency: Consistency = "Session"
     throttle: Throttle | None = None
     """Refuses requests beyond what was bought; None serves them all."""

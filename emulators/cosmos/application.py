@@ -18,6 +18,7 @@ from emulators.cosmos import control, errors, limits
 from emulators.cosmos.account import WELL_KNOWN_KEY, Account, Consistency, decode_key
 from emulators.cosmos.auth import authorize
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.expiry import Sweeper
 from emulators.cosmos.metrics import Metrics, Served
 from emulators.cosmos.operations.offers import provisioned
 from emulators.cosmos.routes import Operation, action_of, operation_name, route
@@ -49,7 +50,7 @@ def create(
     `throttled` refuses requests beyond the throughput that was bought, as the service does.
     """
     clock, ids = clock or Clock(), ids or Ids()
-    account = Account(ACCOUNT_NAME, Store(path, clock, ids), clock, ids, decode_key(key), consistency)
+    account = Account(ACCOUNT_NAME, Store(path, clock, ids), clock, ids, decode_key(key), Sweeper(clock), consistency)
     account.throttle = Throttle(clock) if throttled else None
     return Emulator(account, faults or Faults(clock), Snapshots(path)).application()
 

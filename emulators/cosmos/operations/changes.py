@@ -12,12 +12,13 @@ import apsw
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.expiry import remove_expired
 from emulators.cosmos.operations.feed import documents_envelope
 from emulators.cosmos.scopes import scopes_of
 from emulators.cosmos.sessions import check_session
 from emulators.cosmos.store.catalog import Container
-from emulators.cosmos.store.changes import Change, expired, forget_versions, latest, versions
-from emulators.cosmos.store.documents import Address, Scope, Writer, lsn_of
+from emulators.cosmos.store.changes import Change, forget_versions, latest, versions
+from emulators.cosmos.store.documents import Scope, lsn_of
 from emulators.cosmos.wire import Call, answer, container_headers
 
 LATEST, ALL_VERSIONS = "incremental feed", "full-fidelity feed"
@@ -76,13 +77,6 @@ async def _prepare_versions(call: Call, container: Container, scopes: list[Scope
             remove_expired(connection, scope)
 
     await call.account.store.database.write(work)
-
-
-def remove_expired(connection: apsw.Connection, scope: Scope) -> None:
-    """Delete items of a range whose time to live is over, each a write of its own."""
-    for each in expired(connection, scope, limits.EXPIRED_SWEEP_ITEMS_MAX):
-        writer = Writer(connection, scope.container, scope.range, scope.now, creates=0)
-        writer.delete_expired(Address(scope.range, each.epk, each.pk, each.id))
 
 
 def _within(page: list[Change]) -> list[Change]:

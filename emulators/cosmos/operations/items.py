@@ -170,8 +170,11 @@ def check_match(found: Stored, if_match: str) -> None:
 async def write(call: Call, container: Container, range_: Range, work: Any) -> Response:
     """Run `work` in a write transaction and answer with the item, or without when the client wants it minimal."""
     call.refuse_unbuilt()
+    account = call.account
+    if account.sweeper.due(container):
+        await account.store.database.write(lambda connection: account.sweeper.sweep(connection, container))
     try:
-        status, stored, charge = await call.account.store.database.write(work)
+        status, stored, charge = await account.store.database.write(work)
     except Refused as refused:
         refused.headers |= container_headers(call, container, range_)
         raise

@@ -13,9 +13,11 @@ from typing import Any
 import apsw
 import orjson
 
+from emulators.cosmos.store.catalog import Range
 from emulators.cosmos.store.documents import BODY, Scope, visibility
 from emulators.cosmos.store.schema import fetch
 
+_NO_END = (1 << 63) - 1
 Change = tuple[int, bytes]
 """(LSN, JSON of the entry)."""
 
@@ -49,24 +51,29 @@ def forget_versions(connection: apsw.Connection, scope: Scope, before: int) -> N
 class Expired:
     """An item whose time to live is over, still in the file."""
 
-    position: int
     epk: bytes
     pk: str
     id: str
 
 
-def expired(connection: apsw.Connection, scope: Scope, limit: int) -> list[Expired]:
-    """Up to `limit` documents of a range that have expired and not been removed yet."""
+def expired(connection: apsw.Connection, scope: Scope, after: int, until: int | None) -> list[Expired]:
+    """The documents of a range that have expired, of those last written in LSNs (after, until]; None is no end."""
     visible, moments = visibility(scope.container, scope.now)
     if not visible:
         return []
     condition = visible.removeprefix(" AND ")
     rows = fetch(
         connection,
-        f"SELECT position, epk, pk, id FROM document WHERE place=? AND NOT coalesce({condition}, 1) LIMIT ?",
-        (scope.range.place, *moments, limit),
+        f"SELECT epk, pk, id FROM document WHERE place=? AND lsn>? AND lsn<=? AND NOT coalesce({condition}, 0)",
+        (scope.range.place, after, _NO_END if until is None else until, *moments),
     )
     return [Expired(*row) for row in rows]
+
+
+def window_end(connection: apsw.Connection, range_: Range, after: int, size: int) -> int | None:
+    """The LSN of the `size`-th document written after LSN `after`; None when there are no more than that."""
+    sql = "SELECT lsn FROM document WHERE place=? AND lsn>? ORDER BY lsn LIMIT 1 OFFSET ?"
+    return next((lsn for (lsn,) in fetch(connection, sql, (range_.place, after, size - 1))), None)
 
 
 def _where(scope: Scope, after: int, since: int) -> tuple[str, list[Any]]:

@@ -210,6 +210,18 @@ def test_items_expire_by_the_emulators_clock(database: DatabaseProxy, clock: Clo
         container.read_item("default", "x")
 
 
+@pytest.mark.our_choice("hidden items are nobody's business, but they should not fill the disk for ever")
+def test_expired_items_leave_the_file(door: Door, database: DatabaseProxy, clock: Clock) -> None:
+    """Later writes to the container take them out."""
+    container = database.create_container("swept", PartitionKey("/pk"), default_ttl=10)
+    for number in range(20):
+        container.create_item({"id": str(number), "pk": "x"})
+    clock.advance(100)
+    container.create_item({"id": "kept", "pk": "x"})
+    usage = container.read(populate_quota_info=True)
+    assert "documentsCount=1;" in usage.get_response_headers()["x-ms-resource-usage"]
+
+
 @pytest.mark.documented(TTL)
 @pytest.mark.parametrize("ttl", [0, -2, "60", 1.5, None, True])
 def test_a_ttl_is_minus_one_or_positive(container: ContainerProxy, ttl: object) -> None:
