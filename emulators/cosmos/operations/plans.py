@@ -39,8 +39,7 @@ def plan_document(
 ) -> dict[str, Any]:
     """The plan as the service writes it. `announced`: the client's features, None to leave them unchecked."""
     paths = container.partition_key.paths
-    hierarchical = container.partition_key.hierarchical
-    keys = admitted_keys(statement.query, paths, lambda node: statement.fold(node, context), prefixes=hierarchical)
+    keys = _keys(container, statement, context)
     one_key = keys is not None and len(keys) == 1 and len(keys[0]) == len(paths)
     with_ranges = {
         "partitionedQueryExecutionInfoVersion": PLAN_VERSION,
@@ -58,6 +57,22 @@ def plan_document(
     plan = make_plan(statement.query, context.parameters, one_key=one_key, distances=context.vector_policy)
     require_features(plan.features, announced)
     return {**with_ranges, "queryInfo": plan.query_info()}
+
+
+def pins_keys(container: Container, statement: Statement, context: Context) -> bool:
+    """Whether the filter admits certain partition keys only: then a client need not allow crossing partitions."""
+    return _keys(container, statement, context) is not None
+
+
+def _keys(container: Container, statement: Statement, context: Context) -> list[tuple[Value, ...]] | None:
+    """The partition keys, or prefixes of them, that the filter admits; None for all."""
+    definition = container.partition_key
+    return admitted_keys(
+        statement.query,
+        definition.paths,
+        lambda node: statement.fold(node, context),
+        prefixes=definition.hierarchical,
+    )
 
 
 def _ranges(container: Container, keys: list[tuple[Value, ...]] | None) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.continuation import Position, read_position, write_position
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.evaluation import asked, context_of, refusals
-from emulators.cosmos.operations.plans import plan_document
+from emulators.cosmos.operations.plans import pins_keys, plan_document
 from emulators.cosmos.scopes import Place, scopes_of, unread
 from emulators.cosmos.sessions import check_session
 from emulators.cosmos.sql.functions import Context
@@ -195,7 +195,7 @@ def _scopes(call: Call, container: Container, statement: Statement, context: Con
     keyed = call.partition_key_or_prefix()
     if keyed or call.header("x-ms-documentdb-partitionkeyrangeid") or call.header("x-ms-start-epk"):
         return scopes
-    if not call.flag("x-ms-documentdb-query-enablecrosspartition"):
+    if not call.flag("x-ms-documentdb-query-enablecrosspartition") and not pins_keys(container, statement, context):
         raise Refused(errors.CROSS_PARTITION_DISABLED)
     if statement.is_search or (len(scopes) > 1 and statement.needs_merging):
         raise _not_servable(container, statement, context)

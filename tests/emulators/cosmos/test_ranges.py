@@ -116,3 +116,21 @@ def test_any_header_is_a_key_or_refused(text: str) -> None:
     except ValueError:
         return
     assert len(key) <= 3
+
+
+@pytest.mark.read_in_sdk(
+    "azure-cosmos tests/test_none_options.py and test_crud_subpartition.py, which run on live accounts"
+)
+def test_a_filter_on_the_partition_key_needs_no_permission_to_cross(container: ContainerProxy) -> None:
+    """With neither key nor flag a query is 400, unless its filter admits certain keys only."""
+    container.create_item({"id": "a", "pk": "x"})
+    container.create_item({"id": "b", "pk": "y"})
+    pinned = container.query_items(
+        "SELECT VALUE c.id FROM c WHERE c.pk = @pk", parameters=[{"name": "@pk", "value": "x"}]
+    )
+    assert list(pinned) == ["a"]
+    assert sorted(container.query_items("SELECT VALUE c.id FROM c WHERE c.pk IN ('x', 'y')")) == ["a", "b"]
+    for text in ("SELECT * FROM c", "SELECT * FROM c WHERE c.id = 'a'", "SELECT * FROM c WHERE c.pk > 'a'"):
+        with pytest.raises(exceptions.CosmosHttpResponseError) as refused:
+            list(container.query_items(text))
+        assert refused.value.status_code == 400
