@@ -125,11 +125,12 @@ def test_a_filter_on_the_partition_key_needs_no_permission_to_cross(container: C
     """With neither key nor flag a query is 400, unless its filter admits certain keys only."""
     container.create_item({"id": "a", "pk": "x"})
     container.create_item({"id": "b", "pk": "y"})
-    pinned = container.query_items(
+    pinned: Any = container.query_items(
         "SELECT VALUE c.id FROM c WHERE c.pk = @pk", parameters=[{"name": "@pk", "value": "x"}]
     )
     assert list(pinned) == ["a"]
-    assert sorted(container.query_items("SELECT VALUE c.id FROM c WHERE c.pk IN ('x', 'y')")) == ["a", "b"]
+    among: Any = container.query_items("SELECT VALUE c.id FROM c WHERE c.pk IN ('x', 'y')")
+    assert sorted(among) == ["a", "b"]
     for text in ("SELECT * FROM c", "SELECT * FROM c WHERE c.id = 'a'", "SELECT * FROM c WHERE c.pk > 'a'"):
         with pytest.raises(exceptions.CosmosHttpResponseError) as refused:
             list(container.query_items(text))
