@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
 DATA = ROOT / ".data"
 EXIT_FAILED = 1
+USUAL_PORTS = {"cosmos": 8081, "eventgrid": 6500, "functions": 7071, "blob": 10000, "queue": 10001, "table": 10002}
+"""For --help alone: `local.stack.Ports` decides, and may not be imported before the environment is there."""
 
 
 def main(arguments: list[str]) -> int:
     """Run one verb; the process's exit code."""
-    began = time.perf_counter()
     parser = _parser()
     parsed, rest = parser.parse_known_args(arguments)
     if rest and parsed.verb not in ("test", "bench", "conformance"):
@@ -33,7 +35,7 @@ def main(arguments: list[str]) -> int:
         enter_environment(arguments)
         if parsed.verb in ("setup", "up", "demo"):
             install_azurite()
-        return _run(parsed, rest, began)
+        return _run(parsed, rest)
     except SetupFailed as failure:
         print(f"\n{failure}", file=sys.stderr)
         return EXIT_FAILED
@@ -41,31 +43,33 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def _run(parsed: argparse.Namespace, rest: list[str], began: float) -> int:
-    from local import verbs
+def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
+    from local import project_verbs
 
     match parsed.verb:
         case "setup":
             return 0
         case "check":
-            return verbs.check()
+            return project_verbs.check()
         case "requirements":
-            verbs.export_requirements()
+            project_verbs.export_requirements()
             return 0
         case "test":
-            return verbs.test(rest)
+            return project_verbs.test(rest)
         case "conformance":
-            return verbs.conformance(rest)
+            return project_verbs.conformance(rest)
         case "bench":
-            return verbs.bench(rest)
-    return _run_stack_verb(parsed, began)
+            return project_verbs.bench(rest)
+    return _run_stack_verb(parsed)
 
 
-def _run_stack_verb(parsed: argparse.Namespace, began: float) -> int:
+def _run_stack_verb(parsed: argparse.Namespace) -> int:
+    began = time.perf_counter()  # set-up is over: what follows is what every start takes
     from aiohttp import ClientError
+    from rich.console import Console
 
-    from emulators.base.serving import run_loop
-    from local import sessions
+    from local import stack_verbs
+    from local.demo import demo
     from local.orders_file import OrdersFileError
     from local.provision import ProvisioningFailed
     from local.state import DataInUse
@@ -78,24 +82,24 @@ def _run_stack_verb(parsed: argparse.Namespace, began: float) -> int:
         ServiceFailed,
         ProvisioningFailed,
         OrdersFileError,
-        sessions.NotRunning,
+        stack_verbs.NotRunning,
         ClientError,
     )
     try:
         match parsed.verb:
             case "up":
-                run_loop(up(_options(parsed), began))
+                asyncio.run(up(_options(parsed), began))
                 return 0
             case "demo":
-                return asyncio.run(sessions.run_demo(_options(parsed)))
+                return asyncio.run(demo(Console(), enable_auth=parsed.enable_auth, https=parsed.https))
             case "replay":
-                return asyncio.run(sessions.run_replay(parsed))
+                return asyncio.run(stack_verbs.run_replay(parsed))
             case "seed":
-                return asyncio.run(sessions.run_seed(parsed))
+                return asyncio.run(stack_verbs.run_seed(parsed))
             case "reset":
-                return asyncio.run(sessions.run_reset(parsed))
+                return asyncio.run(stack_verbs.run_reset(parsed))
             case _:
-                return asyncio.run(sessions.run_wait(parsed))
+                return asyncio.run(stack_verbs.run_wait(parsed))
     except expected as failure:
         print(f"\n{failure}", file=sys.stderr)
         return EXIT_FAILED
@@ -105,13 +109,12 @@ def _options(parsed: argparse.Namespace) -> Options:
     from local.stack import Options, Ports, free_ports
 
     ports = free_ports() if parsed.free_ports else Ports()
-    given = {
-        name: getattr(parsed, f"{name}_port") for name in Ports.__slots__ if getattr(parsed, f"{name}_port") is not None
-    }
+    chosen = {name: getattr(parsed, f"{name}_port") for name in USUAL_PORTS}
+    given = {name: port for name, port in chosen.items() if port is not None}
     return Options(
         data=parsed.data.resolve(),
         fresh=parsed.fresh,
-        ports=Ports(**{name: given.get(name, getattr(ports, name)) for name in Ports.__slots__}),
+        ports=replace(ports, **given),
         without=frozenset(parsed.without),
         enable_auth=parsed.enable_auth,
         https=parsed.https,
@@ -128,11 +131,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     up = verbs.add_parser("up", help="run everything until Ctrl-C")
-    _stack_arguments(up)
+    _up_arguments(up)
     demo = verbs.add_parser(
         "demo", help="send a handful of updates through a throw-away stack and show all three sides"
     )
-    _stack_arguments(demo)
+    _security_arguments(demo)
     replay = verbs.add_parser(
         "replay", help="replay a file of orders through the running service and compare both sides"
     )
@@ -167,8 +170,9 @@ def _data_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="the stack's data (default: .data here)")
 
 
-def _stack_arguments(parser: argparse.ArgumentParser) -> None:
+def _up_arguments(parser: argparse.ArgumentParser) -> None:
     _data_argument(parser)
+    _security_arguments(parser)
     parser.add_argument("--fresh", action="store_true", help="start with empty data")
     parser.add_argument(
         "--without",
@@ -177,17 +181,25 @@ def _stack_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["azurite", "cosmos", "eventgrid", "functions"],
         help="leave a service out, so that `func start` or a real account takes its place; may be repeated",
     )
-    parser.add_argument("--enable-auth", action="store_true", help="demand function keys, as Azure does")
-    parser.add_argument("--https", action="store_true", help="serve https, signed by this machine's own authority")
     parser.add_argument("--free-ports", action="store_true", help="take free ports instead of the usual ones")
-    for name, port in (("cosmos", 8081), ("eventgrid", 6500), ("functions", 7071), ("blob", 10000)):
-        parser.add_argument(f"--{name}-port", type=_positive, metavar="N", help=f"instead of {port}")
-    for name in ("queue", "table"):
-        parser.add_argument(f"--{name}-port", type=_positive, metavar="N", help=argparse.SUPPRESS)
+    for name, port in USUAL_PORTS.items():
+        parser.add_argument(f"--{name}-port", type=_port, metavar="N", help=f"instead of {port}")
     parser.add_argument(
         "--app", type=Path, default=ROOT, metavar="DIR", help="the function app (default: this project)"
     )
     parser.add_argument("--debug", action="store_true", help="let a debugger attach to the functions on 127.0.0.1:9091")
+
+
+def _security_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--enable-auth", action="store_true", help="demand function keys, as Azure does")
+    parser.add_argument("--https", action="store_true", help="serve https, signed by this machine's own authority")
+
+
+def _port(text: str) -> int:
+    port = _positive(text)
+    if port > 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port: give a number from 1 to 65535")
+    return port
 
 
 def _positive(text: str) -> int:

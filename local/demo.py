@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +10,7 @@ from rich.table import Table
 
 from local.client import Answer, OrderService
 from local.stack import Options, Stack, app_settings, free_ports, running_stack
+from local.trust import trusted
 from local.write_side import WrittenOrder, read_write_side
 
 CATCH_UP_SECONDS_MAX = 30
@@ -29,11 +29,11 @@ STEPS = (
 )
 
 
-async def demo(options: Options, console: Console) -> int:
+async def demo(console: Console, *, enable_auth: bool, https: bool) -> int:
     """Run the demo; 0 only if every answer was the expected one and both sides agree."""
     with tempfile.TemporaryDirectory(prefix="demo-") as directory:
-        free = replace(options, data=Path(directory), ports=free_ports(), quiet=True)
-        async with running_stack(free) as stack, _service(stack) as service:
+        options = Options(Path(directory), ports=free_ports(), enable_auth=enable_auth, https=https, quiet=True)
+        async with running_stack(options) as stack, _service(stack) as service:
             answers = await _post(service, console)
             written = await read_write_side(app_settings(options.app) | stack.settings())
             views = {order.order_id: await _caught_up(service, order) for order in written}
@@ -47,7 +47,7 @@ async def demo(options: Options, console: Console) -> int:
 
 
 def _service(stack: Stack) -> OrderService:
-    return OrderService(stack.url("functions"), key=stack.function_key, trusted=stack.trusted)
+    return OrderService(stack.url("functions"), key=stack.function_key, trusted=trusted(stack.url("functions")))
 
 
 async def _post(service: OrderService, console: Console) -> list[Answer]:

@@ -6,12 +6,13 @@ Cosmos DB through the official SDK, Event Grid through its ARM surface, blob con
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import Any
 
 import aiohttp
 
+from local.azurite import ACCOUNT
 from local.topology import Container, Subscription, Topology
+from local.trust import trusted
 
 ARM_VERSION = "2025-02-15"
 SUBSCRIPTION_ID = "00000000-0000-0000-0000-000000000000"
@@ -59,28 +60,26 @@ async def provision_storage(connection_string: str, topology: Topology) -> None:
                 continue
 
 
-async def provision_eventgrid(
-    url: str, topology: Topology, *, functions_url: str, webhook_key: str | None, trusted: ssl.SSLContext | None
-) -> None:
+async def provision_eventgrid(url: str, topology: Topology, *, functions_url: str, webhook_key: str | None) -> None:
     """The topic and its subscriptions; their handshakes may still be under way when this returns."""
     topic = f"{SCOPE}/Microsoft.EventGrid/topics/{topology.topic}"
-    async with aiohttp.ClientSession(url, headers={"authorization": "Bearer local"}) as session:
+    async with _arm_session(url) as session:
         body: dict[str, Any] = {"location": "local", "properties": {"inputSchema": topology.input_schema}}
-        await _arm(session, "PUT", topic, trusted, body)
+        await _arm(session, "PUT", topic, body)
         for subscription in topology.subscriptions:
             endpoint = f"{functions_url}/runtime/webhooks/eventgrid?functionName={subscription.function}"
             if webhook_key:
                 endpoint += f"&code={webhook_key}"
-            await _arm(session, "PUT", _path(topic, subscription), trusted, _subscription(subscription, endpoint))
+            await _arm(session, "PUT", _path(topic, subscription), _subscription(subscription, endpoint))
 
 
-async def until_subscribed(url: str, topology: Topology, *, trusted: ssl.SSLContext | None) -> None:
+async def until_subscribed(url: str, topology: Topology) -> None:
     """Return once every subscription's handshake has succeeded. Raises ProvisioningFailed when one has failed."""
     topic = f"{SCOPE}/Microsoft.EventGrid/topics/{topology.topic}"
-    async with aiohttp.ClientSession(url, headers={"authorization": "Bearer local"}) as session:
+    async with _arm_session(url) as session:
         for subscription in topology.subscriptions:
             while True:
-                found = await _arm(session, "GET", _path(topic, subscription), trusted)
+                found = await _arm(session, "GET", _path(topic, subscription))
                 state = found["properties"]["provisioningState"]
                 if state == "Succeeded":
                     break
@@ -104,7 +103,7 @@ def _subscription(subscription: Subscription, endpoint: str) -> dict[str, Any]:
             "deadLetterDestination": {
                 "endpointType": "StorageBlob",
                 "properties": {
-                    "resourceId": f"{SCOPE}/Microsoft.Storage/storageAccounts/devstoreaccount1",
+                    "resourceId": f"{SCOPE}/Microsoft.Storage/storageAccounts/{ACCOUNT}",
                     "blobContainerName": subscription.dead_letter_container,
                 },
             },
@@ -112,16 +111,15 @@ def _subscription(subscription: Subscription, endpoint: str) -> dict[str, Any]:
     }
 
 
+def _arm_session(url: str) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(ssl=trusted(url) or True)
+    return aiohttp.ClientSession(url, connector=connector, headers={"authorization": "Bearer local"})
+
+
 async def _arm(
-    session: aiohttp.ClientSession,
-    method: str,
-    path: str,
-    trusted: ssl.SSLContext | None,
-    body: dict[str, Any] | None = None,
+    session: aiohttp.ClientSession, method: str, path: str, body: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    async with session.request(
-        method, path, json=body, params={"api-version": ARM_VERSION}, ssl=trusted or True
-    ) as answer:
+    async with session.request(method, path, json=body, params={"api-version": ARM_VERSION}) as answer:
         if answer.status not in (200, 201):
             raise ProvisioningFailed(f"{method} {path} was answered {answer.status}: {(await answer.text())[:2000]}")
         document: dict[str, Any] = await answer.json()

@@ -11,7 +11,6 @@ import json
 import secrets
 import shutil
 import socket
-import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -30,7 +29,7 @@ from local.supervisor import Service, Supervisor
 from local.topology import Topology, read_topology
 
 WEBHOOK_KEY = "eventgrid_extension"
-"""The name of the system key that the Event Grid webhook demands (spec of the host, functions-host 2)."""
+"""The name of the system key that the host's Event Grid webhook demands."""
 SERVICES = ("azurite", "cosmos", "eventgrid", "functions")
 STOP_ORDER = ["functions", "eventgrid", "cosmos", "azurite"]
 """No function may run when its stores have gone."""
@@ -67,7 +66,6 @@ class Options:
     quiet: bool = False
     app: Path = ROOT
     debug: bool = False
-    eventgrid_flags: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -91,21 +89,18 @@ class Stack:
         """The address of `cosmos`, `eventgrid` or `functions`."""
         return f"{'https' if self.options.https else 'http'}://127.0.0.1:{getattr(self.options.ports, service)}"
 
-    @property
-    def trusted(self) -> ssl.SSLContext | None:
-        """The TLS context that trusts the local authority, or None for plain http."""
-        if not self.options.https:
-            return None
-        return ssl.create_default_context(cafile=str(certificate_file(authority_directory())))
-
     def settings(self) -> dict[str, str]:
         """The app's settings that point at this stack, whatever local.settings.json says."""
         here = {
-            "cosmos": ("CosmosDBConnection", f"AccountEndpoint={self.url('cosmos')}/;AccountKey={COSMOS_KEY}"),
-            "eventgrid": ("EventGridTopicEndpoint", f"{self.url('eventgrid')}/{self.topology.topic}/api/events"),
-            "azurite": ("AzureWebJobsStorage", self.storage.connection_string),
+            "cosmos": {"CosmosDBConnection": f"AccountEndpoint={self.url('cosmos')}/;AccountKey={COSMOS_KEY}"},
+            "eventgrid": {
+                "EventGridTopicEndpoint": f"{self.url('eventgrid')}/{self.topology.topic}/api/events",
+                "EventGridTopicKey": EVENTGRID_KEY,
+            },
+            "azurite": {"AzureWebJobsStorage": self.storage.connection_string},
         }
-        return dict(setting for service, setting in here.items() if service not in self.options.without)
+        running = (settings for service, settings in here.items() if service not in self.options.without)
+        return {name: value for settings in running for name, value in settings.items()}
 
 
 @contextlib.asynccontextmanager
@@ -133,7 +128,6 @@ async def running_stack(options: Options) -> AsyncIterator[Stack]:
 
 async def _start(stack: Stack) -> None:
     services = [service for service in _services(stack) if service.name not in stack.options.without]
-
     keys_known = asyncio.Event()
     if "functions" in stack.options.without or not stack.options.enable_auth:
         keys_known.set()
@@ -155,7 +149,7 @@ async def _start(stack: Stack) -> None:
         raise failures.exceptions[0] from None
     if not {"functions", "eventgrid"} & stack.options.without:
         began = time.perf_counter()
-        await until_subscribed(stack.url("eventgrid"), stack.topology, trusted=stack.trusted)
+        await until_subscribed(stack.url("eventgrid"), stack.topology)
         stack.seconds["handshake"] = time.perf_counter() - began
 
 
@@ -181,7 +175,7 @@ def _write_state(stack: Stack) -> None:
     running = [name for name in SERVICES if name not in stack.options.without]
     StackState(
         urls={name: stack.url(name) for name in running if name != "azurite"},
-        settings=stack.settings() | {"EventGridTopicKey": EVENTGRID_KEY},
+        settings=stack.settings(),
         processes={name: stack.supervisor.process_id(name) for name in running},
         function_key=stack.function_key,
         webhook_key=stack.webhook_key,
@@ -200,10 +194,11 @@ async def _provision(stack: Stack, service: str) -> None:
                 stack.topology,
                 functions_url=stack.url("functions"),
                 webhook_key=stack.webhook_key,
-                trusted=stack.trusted,
             )
         case "azurite":
             await provision_storage(stack.storage.connection_string, stack.topology)
+        case _:
+            return  # the Functions host holds nothing that is made for it
     stack.seconds[f"{service} provisioned"] = time.perf_counter() - began
 
 
@@ -211,12 +206,12 @@ def _services(stack: Stack) -> list[Service]:
     options, ports = stack.options, stack.options.ports
     heard = azurite.Announcement()
     common = ["--exit-when-stdin-closes", *(["--https"] if options.https else [])]
+    trust = {"SSL_CERT_FILE": str(certificate_file(authority_directory()))} if options.https else {}
 
     def emulator(name: str, port: int, *flags: str) -> Service:
         where = ["--port", str(port), "--data", str(options.data / name)]
         return Service(name, [sys.executable, "-m", f"emulators.{name}", *where, *common, *flags], _says_ready, trust)
 
-    trust = {"SSL_CERT_FILE": str(certificate_file(authority_directory()))} if options.https else {}
     return [
         Service(
             "azurite",
@@ -228,7 +223,7 @@ def _services(stack: Stack) -> list[Service]:
         emulator(
             "eventgrid",
             ports.eventgrid,
-            *("--retry-handshakes", "--storage", stack.storage.connection_string, *options.eventgrid_flags),
+            *("--retry-handshakes", "--storage", stack.storage.connection_string),
         ),
         _functions_host(stack, trust),
     ]

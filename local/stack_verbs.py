@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import ssl
 import sys
 import time
 from collections.abc import Mapping
@@ -15,17 +14,16 @@ import aiohttp
 from rich.console import Console
 
 from emulators.base.control import CONTROL_HEADER
-from emulators.base.tls import authority_directory, certificate_file
 from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 from local.client import OrderService
-from local.demo import demo
 from local.environment import ROOT
 from local.orders_file import read_orders
 from local.provision import provision_cosmos, provision_eventgrid
 from local.replay import replay, tell
-from local.stack import Options, app_settings
+from local.stack import app_settings
 from local.state import StackState
 from local.topology import read_topology
+from local.trust import trusted
 
 POLL_SECONDS = 0.1
 SEEDS = (
@@ -39,11 +37,6 @@ SEEDS = (
 
 class NotRunning(Exception):
     """There is no ready stack to talk to. The text says how to start one."""
-
-
-async def run_demo(options: Options) -> int:
-    """The demo, on this terminal."""
-    return await demo(options, Console())
 
 
 async def run_replay(parsed: argparse.Namespace) -> int:
@@ -76,20 +69,14 @@ async def run_reset(parsed: argparse.Namespace) -> int:
     async with aiohttp.ClientSession(headers={CONTROL_HEADER: "1"}) as session:
         for name, url in state.urls.items():
             prefix = "/admin/emulator" if name == "functions" else "/_emulator"
-            async with session.post(f"{url}{prefix}/reset", ssl=_trusted(url) or True) as answer:
+            async with session.post(f"{url}{prefix}/reset", ssl=trusted(url) or True) as answer:
                 answer.raise_for_status()
     topology = read_topology()
     if cosmos := state.urls.get("cosmos"):
         await provision_cosmos(cosmos, COSMOS_KEY, topology)
     if eventgrid := state.urls.get("eventgrid"):
         functions_url = state.urls.get("functions", "http://127.0.0.1:7071")
-        await provision_eventgrid(
-            eventgrid,
-            topology,
-            functions_url=functions_url,
-            webhook_key=state.webhook_key,
-            trusted=_trusted(eventgrid),
-        )
+        await provision_eventgrid(eventgrid, topology, functions_url=functions_url, webhook_key=state.webhook_key)
     print(f"emptied and provisioned again: {', '.join(state.urls)}")
     return 0
 
@@ -112,7 +99,7 @@ async def _all_answer(urls: Mapping[str, str]) -> bool:
         for name, url in urls.items():
             path = "/admin/emulator/health" if name == "functions" else "/_emulator/health"
             try:
-                async with session.get(url + path, ssl=_trusted(url) or True) as answer:
+                async with session.get(url + path, ssl=trusted(url) or True) as answer:
                     if answer.status != 200:
                         return False
             except (aiohttp.ClientError, TimeoutError):
@@ -129,10 +116,4 @@ def _running(data: Path) -> StackState:
 
 def _service(state: StackState, connections: int) -> OrderService:
     url = state.urls.get("functions", "http://127.0.0.1:7071")
-    return OrderService(url, key=state.function_key, trusted=_trusted(url), connections=connections)
-
-
-def _trusted(url: str) -> ssl.SSLContext | None:
-    if not url.startswith("https"):
-        return None
-    return ssl.create_default_context(cafile=str(certificate_file(authority_directory())))
+    return OrderService(url, key=state.function_key, trusted=trusted(url), connections=connections)
