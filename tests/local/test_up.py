@@ -217,10 +217,17 @@ def test_two_stacks_do_not_share_their_data(tmp_path: Path) -> None:
     assert "--data DIR" in outcome.stderr
 
 
-def test_the_demo_ends_with_both_sides_in_agreement() -> None:
-    """The demo exits 0 after showing commands, events and both sides."""
+@pytest.mark.parametrize("flags", [(), ("--enable-auth", "--https")], ids=["plain", "keys and https"])
+def test_the_demo_ends_with_both_sides_in_agreement(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    """The demo exits 0 after showing commands, events and both sides, also where keys and certificates are demanded."""
     outcome = subprocess.run(
-        [sys.executable, "-m", "local", "demo"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-m", "local", "demo", *flags],
+        cwd=ROOT,
+        env={**os.environ, "EMULATORS_CA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert "both sides agree" in outcome.stdout
