@@ -154,7 +154,7 @@ class Management:
         """Change some properties (an update's members lie at the top, not under `properties`)."""
         subscription = self._subscription(call.names)
         change = call.body()
-        properties = {**subscription.properties, **change.get("properties", {})}
+        properties = {**subscription.properties, **_inner(change)}
         properties |= {name: each for name, each in change.items() if name != "properties"}
         topic = self._topic(call.names)
         subscription = await self._provisioning.put_subscription(topic, subscription.name, properties, call.base_url)
@@ -187,7 +187,7 @@ class Management:
         return _json(200, {"value": inner.get("deliveryAttributeMappings") or []})
 
     async def operation_status(self, call: Call) -> Response:
-        """How a long-running operation stands: its id is the subscription's path, or `done`."""
+        """How a long-running operation stands: its id is the subscription's number, or `done`."""
         token = call.names["token"]
         if token == "done":  # noqa: S105 - a word in a path
             return _json(200, {"status": "Succeeded"})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 import requests
 
+from emulators.eventgrid.schemas import Schema
+from emulators.eventgrid.subscriptions import Surroundings, parse_properties
 from tests.emulators.eventgrid.conftest import ARM, VERSION, Emulator, event
 from tests.emulators.eventgrid.subscriber import Subscriber, consent
 
@@ -55,6 +58,73 @@ def test_a_patch_changes_what_it_names(emulator: Emulator, webhook: Subscriber) 
     )
     emulator.publish(endpoint, [event(id="1"), event(id="2", eventType="Wanted")])
     assert [each.document[0]["id"] for each in webhook.wait_for(1)] == ["2"]
+
+
+@pytest.mark.our_choice("properties that are no object are refused on every way in")
+@pytest.mark.parametrize("properties", [[1], "x"])
+def test_a_patch_of_something_else_is_refused(emulator: Emulator, webhook: Subscriber, properties: object) -> None:
+    """400, as for a PUT; null is as good as nothing."""
+    emulator.topic("orders")
+    emulator.subscribe("orders", "sub", webhook.url)
+    refused = emulator.arm("PATCH", f"{SCOPED}/sub", {"properties": properties})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "InvalidRequest")
+    assert emulator.arm("PATCH", f"{SCOPED}/sub", {"properties": None}).status_code == 201
+
+
+def with_identity(url: str) -> dict[str, Any]:
+    """A webhook in the form that names an identity."""
+    destination = {"endpointType": "WebHook", "properties": {"endpointUrl": url}}
+    return {"deliveryWithResourceIdentity": {"identity": {"type": "SystemAssigned"}, "destination": destination}}
+
+
+@pytest.mark.read_in_sdk(MGMT + ": destination and delivery_with_resource_identity")
+def test_a_destination_may_name_an_identity(emulator: Emulator, webhook: Subscriber) -> None:
+    """Its secrets are hidden in that form too, and the destination that was named last holds."""
+    emulator.topic("orders")
+    path = f"{SCOPED}/sub"
+
+    def shown() -> dict[str, Any]:
+        answer = emulator.arm("GET", path)
+        assert "s3cret" not in answer.text
+        properties: dict[str, Any] = answer.json()["properties"]
+        return properties
+
+    def url() -> str:
+        return str(emulator.arm("POST", path + "/getFullUrl").json()["endpointUrl"])
+
+    first, second, third = (f"{webhook.url}/{each}?code=s3cret" for each in "123")
+    assert emulator.arm("PUT", path, {"properties": with_identity(first)}).status_code == 201
+    named = shown()["deliveryWithResourceIdentity"]
+    assert named["identity"] == {"type": "SystemAssigned"}
+    assert named["destination"]["properties"]["endpointBaseUrl"] == f"{webhook.url}/1"
+    assert url() == first
+    plain = {"destination": {"endpointType": "WebHook", "properties": {"endpointUrl": second}}}
+    assert emulator.arm("PATCH", path, plain).status_code == 201
+    assert url() == second
+    assert shown()["deliveryWithResourceIdentity"]["destination"] == shown()["destination"]
+    assert emulator.arm("PATCH", path, with_identity(third)).status_code == 201
+    assert url() == third
+
+
+@pytest.mark.documented("ARM reference: expirationTimeUtc is a time in UTC")
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process can be set on POSIX only")
+def test_an_expiration_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the emulator runs."""
+    destination = {"endpointType": "WebHook", "properties": {"endpointUrl": "http://127.0.0.1:1/"}}
+    around = Surroundings(Schema.EVENT_GRID, functions_host="", storage_account="")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        moments = {
+            parse_properties(
+                {"destination": destination, "expirationTimeUtc": f"2026-11-23T10:00:00{zone}"}, around
+            ).expires
+            for zone in ("", "Z", "+00:00")
+        }
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert len(moments) == 1
 
 
 @pytest.mark.read_in_sdk(MGMT + "; azure-core polls Azure-AsyncOperation")
