@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,26 +80,6 @@ def create(
     ).application()
 
 
-@dataclass(slots=True)
-class Tasks:
-    """What runs beside requests."""
-
-    running: list[asyncio.Task[None]] = field(default_factory=list)
-
-    def start(self, work: Any) -> None:
-        """Run a coroutine until `stop`; should it break, that is told loudly."""
-        task = asyncio.create_task(work)
-        task.add_done_callback(_tell_of_a_defect)
-        self.running.append(task)
-
-    async def stop(self) -> None:
-        """End them all."""
-        for task in self.running:
-            task.cancel()
-        await asyncio.gather(*self.running, return_exceptions=True)
-        self.running.clear()
-
-
 class Emulator:
     """Takes requests through control endpoints, ARM and the data plane."""
 
@@ -110,7 +90,7 @@ class Emulator:
         self._transport, self._blobs = transport, blobs
         self._faults = Faults(clock)
         self._metrics = Metrics()
-        self._tasks = Tasks()
+        self._writing_letters: asyncio.Task[None] | None = None
         scale = options.time_scale
         self._catalogue = Catalogue(
             store, functions_host=options.functions_host, storage_account=account_name(options.storage)
@@ -215,12 +195,14 @@ class Emulator:
     async def _open(self) -> None:
         self._catalogue.load()
         await self._provisioning.begin()
-        self._tasks.start(self._office.run())
+        self._writing_letters = asyncio.create_task(self._office.run())
 
     async def _close(self) -> None:
         await self._handshakes.close()
         await self._dispatcher.close(DRAIN_SECONDS)
-        await self._tasks.stop()
+        if self._writing_letters is not None:
+            self._writing_letters.cancel()
+            await asyncio.gather(self._writing_letters, return_exceptions=True)
         await self._transport.close()
         await self._blobs.close()
         self._store.close()
@@ -233,11 +215,6 @@ class Emulator:
 
     def _health(self) -> Mapping[str, Any]:
         return {"topics": len(self._catalogue.topics()), "subscriptions": len(self._catalogue.subscriptions())}
-
-
-def _tell_of_a_defect(ended: asyncio.Task[None]) -> None:
-    if not ended.cancelled() and (defect := ended.exception()):
-        logger.error("%s broke", ended.get_coro(), exc_info=defect)
 
 
 def _refuse_by_rule(act: Act) -> Response:
