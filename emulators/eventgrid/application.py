@@ -32,7 +32,6 @@ from emulators.eventgrid.publish import Publisher
 from emulators.eventgrid.routes import no_resource, route
 from emulators.eventgrid.storage import DEVELOPMENT_STORAGE, BlobWriter, StorageAccount, account_name
 from emulators.eventgrid.store import Store
-from emulators.eventgrid.subscriptions import Subscription
 from emulators.eventgrid.transport import HttpTransport, Transport
 from emulators.eventgrid.worker import Desk, Dispatcher
 
@@ -105,7 +104,7 @@ class Emulator:
             ids,
             retries=options.retry_handshakes,
             time_scale=scale,
-            settled=self._settled,
+            agreed=self._dispatcher.serve,
         )
         self._provisioning = Provisioning(
             self._catalogue,
@@ -188,9 +187,6 @@ class Emulator:
     def _refuse_body(self, request: Request) -> Response:
         refused = Refused(errors.TOO_LARGE, f"The maximum size ({limits.REQUEST_BYTES_MAX}) has been exceeded.")
         return errors.data_plane_answer(refused, self._ids.guid(), self._clock.utc())
-
-    async def _settled(self, subscription: Subscription) -> None:
-        await self._provisioning.settled(subscription)
 
     async def _open(self) -> None:
         self._catalogue.load()

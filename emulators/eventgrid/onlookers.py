@@ -72,7 +72,7 @@ class Onlookers:
             self._in_flight(subscription, each)
             for subscription in self._catalogue.subscriptions()
             if wanted in ("", subscription.name.lower())
-            for each in self._store.waiting(subscription.number, limit=LISTED_MAX)
+            for each in self._store.waiting(subscription.number, LISTED_MAX)
         ]
         finished = [
             {**asdict(each), "attempts": [_shown(attempt) for attempt in each.attempts]}

@@ -141,11 +141,6 @@ class Provisioning:
         await self._store.empty_queue(subscription.number)
         self._handshakes.say_goodbye(subscription)
 
-    async def settled(self, subscription: Subscription) -> None:
-        """A handshake has come to its end: deliver, if it was agreed."""
-        if subscription.state is State.SUCCEEDED:
-            self._dispatcher.serve(subscription)
-
     async def reset(self) -> None:
         """Forget every resource and all that waits."""
         await self._handshakes.close()

@@ -129,13 +129,16 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A queue that an accepted event goes to."""
+    """A queue that an accepted event goes to, and until when it lives there."""
 
     queue: int
-    due: float
     expires: float
 
 
+_WAITING = (
+    "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
+    "FROM deliveries d JOIN events e ON e.number = d.event WHERE d.queue = ?"
+)
 _LETTER_COLUMNS = "number, subscription, container, reason, event_id, due, gives_up, path, written, content"
 
 
@@ -188,7 +191,7 @@ class Store:
     # Queues
 
     async def accept(self, topic: str, published: float, events: Sequence[tuple[Event, Sequence[Target]]]) -> None:
-        """Keep events and one delivery per target; durable on return."""
+        """Keep events and one delivery per target, due at once; durable on return."""
 
         def work(connection: apsw.Connection) -> None:
             for event, targets in events:
@@ -200,19 +203,14 @@ class Store:
                 number = connection.last_insert_rowid()
                 connection.executemany(
                     "INSERT INTO deliveries (queue, event, due, expires) VALUES (?, ?, ?, ?)",
-                    [(target.queue, number, target.due, target.expires) for target in targets],
+                    [(target.queue, number, published, target.expires) for target in targets],
                 )
 
         await self._database.write(work)
 
     def due(self, queue: int, now: float, limit: int) -> list[Waiting]:
         """The deliveries of `queue` that are due, longest due first."""
-        rows = self._read(
-            "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
-            "FROM deliveries d JOIN events e ON e.number = d.event "
-            "WHERE d.queue = ? AND d.due <= ? ORDER BY d.due, d.number LIMIT ?",
-            (queue, now, limit),
-        )
+        rows = self._read(f"{_WAITING} AND d.due <= ? ORDER BY d.due, d.number LIMIT ?", (queue, now, limit))
         return [Waiting(*row) for row in rows]
 
     def next_due(self, queue: int, after: float) -> float | None:
@@ -263,14 +261,9 @@ class Store:
         )
         return [Attempt(*row) for row in rows]
 
-    def waiting(self, queue: int, *, after: int = 0, limit: int) -> list[Waiting]:
+    def waiting(self, queue: int, limit: int) -> list[Waiting]:
         """Deliveries of `queue` in the order of their numbers, for who looks on."""
-        rows = self._read(
-            "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
-            "FROM deliveries d JOIN events e ON e.number = d.event "
-            "WHERE d.queue = ? AND d.number > ? ORDER BY d.number LIMIT ?",
-            (queue, after, limit),
-        )
+        rows = self._read(f"{_WAITING} ORDER BY d.number LIMIT ?", (queue, limit))
         return [Waiting(*row) for row in rows]
 
     def backlog(self) -> dict[int, int]:
@@ -279,7 +272,7 @@ class Store:
 
     async def empty_queue(self, queue: int) -> None:
         """Drop whatever waits in `queue`, in chunks that let others be served."""
-        while gone := self.waiting(queue, limit=DELETE_CHUNK):
+        while gone := self.waiting(queue, DELETE_CHUNK):
             await self.finish(gone)
 
     # Dead letters
