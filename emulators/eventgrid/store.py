@@ -81,7 +81,6 @@ class Resource:
     """One stored resource; `number` names the queue of an event subscription."""
 
     number: int
-    id: str
     kind: str
     document: dict[str, Any]
 
@@ -123,7 +122,6 @@ class DeadLetter:
     due: float
     gives_up: float
     path: str | None
-    written: float | None
     content: bytes
 
 
@@ -139,7 +137,7 @@ _WAITING = (
     "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
     "FROM deliveries d JOIN events e ON e.number = d.event WHERE d.queue = ?"
 )
-_LETTER_COLUMNS = "number, subscription, container, reason, event_id, due, gives_up, path, written, content"
+_LETTER_COLUMNS = "number, subscription, container, reason, event_id, due, gives_up, path, content"
 
 
 class Store:
@@ -166,8 +164,8 @@ class Store:
 
     def resources(self) -> list[Resource]:
         """All resources."""
-        rows = self._read("SELECT number, id, kind, document FROM resources ORDER BY number")
-        return [Resource(number, key, kind, orjson.loads(text)) for number, key, kind, text in rows]
+        rows = self._read("SELECT number, kind, document FROM resources ORDER BY number")
+        return [Resource(number, kind, orjson.loads(text)) for number, kind, text in rows]
 
     async def put_resource(self, key: str, kind: str, document: dict[str, Any]) -> int:
         """Create or replace a resource; its number."""
@@ -220,10 +218,10 @@ class Store:
 
     def event(self, number: int) -> Stored:
         """One waiting event."""
-        row = self._read("SELECT schema, topic, body FROM events WHERE number = ?", (number,)).fetchone()
+        row = self._read("SELECT schema, body FROM events WHERE number = ?", (number,)).fetchone()
         assert row is not None, "an event stays as long as a delivery waits for it"
-        schema, topic, body = row
-        return Stored(Schema(schema), topic, body)
+        schema, body = row
+        return Stored(Schema(schema), body)
 
     async def finish(self, waiting: Iterable[Waiting]) -> None:
         """These deliveries are over; events that nobody else waits for go too."""

@@ -151,6 +151,11 @@ class Surroundings:
     storage_account: str
 
 
+def subscription_id(topic_id: str, name: str) -> str:
+    """The ARM id of an event subscription, in the scope form."""
+    return f"{topic_id}/providers/{RESOURCE_TYPE}/{name}"
+
+
 def check_name(name: str) -> None:
     """Raise Refused when an event subscription may not be called `name`."""
     shortest, longest = limits.SUBSCRIPTION_NAME_CHARACTERS
