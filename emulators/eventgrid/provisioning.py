@@ -101,9 +101,10 @@ class Provisioning:
         return rotated
 
     async def delete_topic(self, topic: Topic) -> None:
-        """Delete a topic and its subscriptions."""
-        for subscription in list(self.catalogue.subscriptions_of(topic)):
-            await self.delete_subscription(subscription)
+        """Delete a topic and its subscriptions, also those that are made meanwhile."""
+        while subscriptions := list(self.catalogue.subscriptions_of(topic)):
+            for subscription in subscriptions:
+                await self.delete_subscription(subscription)
         await self.catalogue.delete_topic(topic)
 
     async def put_subscription(

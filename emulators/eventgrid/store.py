@@ -183,8 +183,12 @@ class Store:
         return await self._database.write(work)
 
     async def delete_resource(self, key: str) -> None:
-        """Forget a resource; what waits in its queue goes by `empty_queue`."""
-        await self._database.write(lambda connection: connection.execute("DELETE FROM resources WHERE id = ?", (key,)))
+        """Forget a resource and all below it; what waits in their queues goes by `empty_queue`."""
+
+        def work(connection: apsw.Connection) -> None:  # '0' is the character after '/'
+            connection.execute("DELETE FROM resources WHERE id = ?1 OR id > ?1 || '/' AND id < ?1 || '0'", (key,))
+
+        await self._database.write(work)
 
     # Queues
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import requests
 
+from emulators.base.serving import Application, Request
+from emulators.eventgrid.application import create
 from emulators.eventgrid.schemas import Schema
 from emulators.eventgrid.subscriptions import Surroundings, parse_properties
+from emulators.eventgrid.transport import Incoming, Outgoing
 from tests.emulators.eventgrid.conftest import ARM, VERSION, Emulator, event
 from tests.emulators.eventgrid.subscriber import Subscriber, consent
 
@@ -190,3 +196,45 @@ def test_reset_leaves_the_default_topic(emulator: Emulator, webhook: Subscriber)
     assert emulator.arm("GET", "/topics/orders").status_code == 404
     (default,) = emulator.control("GET", "/topics")["value"]
     assert (default["name"], default["eventSubscriptions"]) == ("default", [])
+
+
+class Consenting:
+    """A transport whose every subscriber agrees."""
+
+    async def send(self, request: Outgoing) -> Incoming:
+        """Repeat the validation code."""
+        code = orjson.loads(request.body)[0]["data"].get("validationCode")
+        return Incoming(200, orjson.dumps({"validationResponse": code}))
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+@pytest.mark.our_choice("a topic's subscriptions go with it, also those that are just being made")
+async def test_a_topic_leaves_no_subscription_behind(tmp_path: Path) -> None:
+    """Whatever the requests' order, the next start reads what was kept."""
+
+    async def call(app: Application, method: str, path: str, properties: object = None) -> int:
+        headers = {"authorization": "Bearer x", "host": "h"}
+        body = orjson.dumps({"properties": properties or {}})
+        answer = await app.handle(Request(method, f"{ARM}{path}?api-version=1", headers, body))
+        return answer.status
+
+    destination = {"endpointType": "WebHook", "properties": {"endpointUrl": "http://127.0.0.1:1/"}}
+    for head_start in range(12):
+        app = create(tmp_path / str(head_start), transport=Consenting())
+        await app.open()
+        assert await call(app, "PUT", "/topics/orders") == 201
+        assert await call(app, "PUT", f"{SCOPED}/one", {"destination": destination}) == 201
+        deleting = asyncio.create_task(call(app, "DELETE", "/topics/orders"))
+        for _ in range(head_start):
+            await asyncio.sleep(0)
+        made = await call(app, "PUT", f"{SCOPED}/two", {"destination": destination})
+        assert (await deleting, made in (201, 404)) == (202, True)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await app.close()
+        again = create(tmp_path / str(head_start), transport=Consenting())
+        await again.open()
+        assert await call(again, "GET", "/topics/orders") == 404
+        await again.close()
