@@ -37,6 +37,7 @@ from emulators.eventgrid.worker import Desk, Dispatcher
 
 logger = logging.getLogger("eventgrid")
 DATABASE_FILE = "eventgrid.sqlite"
+DATA_PLANE_HEADERS = {"api-supported-versions": "2018-01-01"}
 DRAIN_SECONDS = 5.0
 """How long a stop waits for deliveries under way; they come again after the next start. Our choice."""
 
@@ -149,13 +150,12 @@ class Emulator:
         return response
 
     async def _data_plane(self, request: Request, request_id: str) -> Response:
-        headers = {"api-supported-versions": "2018-01-01"}
         try:
             response = await self._answer(request)
         except Refused as refused:
             response = errors.data_plane_answer(refused, request_id, self._clock.utc())
         if response is not DROPPED:
-            response.headers = {**headers, **response.headers}
+            response.headers = {**DATA_PLANE_HEADERS, **response.headers}
         return response
 
     async def _answer(self, request: Request) -> Response:
@@ -186,7 +186,10 @@ class Emulator:
 
     def _refuse_body(self, request: Request) -> Response:
         refused = Refused(errors.TOO_LARGE, f"The maximum size ({limits.REQUEST_BYTES_MAX}) has been exceeded.")
-        return errors.data_plane_answer(refused, self._ids.guid(), self._clock.utc())
+        request_id = self._ids.guid()
+        response = errors.data_plane_answer(refused, request_id, self._clock.utc())
+        response.headers = {**DATA_PLANE_HEADERS, **response.headers, "x-ms-request-id": request_id}
+        return response
 
     async def _open(self) -> None:
         self._catalogue.load()

@@ -163,6 +163,7 @@ def test_too_large_a_request_is_413(emulator: Emulator) -> None:
         answer = emulator.publish(endpoint, [event(data="x" * size)])
         assert (answer.status_code, inner_code(answer)) == (413, "PayloadTooLarge")
         assert answer.json()["error"]["message"] == f"The maximum size ({limit}) has been exceeded."
+        assert (answer.headers["api-supported-versions"], len(answer.headers["x-ms-request-id"])) == ("2018-01-01", 36)
 
 
 @pytest.mark.our_choice("the limit of one event holds whatever its schema")
