@@ -1,6 +1,7 @@
 """Time comes in by this door, so that a test or a user can turn it (hours of retries in a second).
 
-Every emulator reads time and sleeps through its one `Clock`; `time.time` and `asyncio.sleep` are banned elsewhere.
+Every emulator reads time through its one `Clock` (ruff bans `time.time` elsewhere) and sleeps by it, except where real
+seconds are meant.
 """
 
 from __future__ import annotations

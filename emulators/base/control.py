@@ -1,6 +1,6 @@
 """The endpoints every emulator has for its user, beside the service it imitates: health, reset, clock, faults.
 
-They live under one prefix (`/_emulator`, on the Functions host `/admin/emulator`). Whatever changes something
+They live under one prefix (`/_emulator`, on the Functions host `/admin/emulator`). Everything but the health check
 demands the header `x-emulator-control`, which a web page cannot send to another origin without a preflight that is
 never granted, and a request that names a foreign Origin is refused.
 """

@@ -24,6 +24,8 @@ DUPLICATES_MAX = 100
 PATTERN_CHARACTERS_MAX = 1024
 
 ACTS = ("status", "delaySeconds", "drop", "duplicate", "holdSeconds")
+ACT_DETAILS = ("substatus", "retryAfterSeconds")
+"""What an act may say beside one of `ACTS`."""
 MATCHES = ("operation", "method", "path", "database", "container", "topic", "subscription", "function", "id")
 
 
@@ -172,8 +174,8 @@ def _parse_match(document: object) -> Mapping[str, str]:
 def _parse_act(document: object) -> Act:
     if not isinstance(document, Mapping) or not set(document) & set(ACTS):
         raise FaultRuleError(f"act takes an object with at least one of {list(ACTS)}")
-    if unknown := set(document) - set(ACTS) - {"substatus", "retryAfterSeconds"}:
-        raise FaultRuleError(f"act.{sorted(unknown)[0]} is not known; an act has {list(ACTS)}")
+    if unknown := set(document) - {*ACTS, *ACT_DETAILS}:
+        raise FaultRuleError(f"act.{min(unknown)} is not known; an act has {[*ACTS, *ACT_DETAILS]}")
     drop = document.get("drop")
     if drop not in (None, "before", "after"):
         raise FaultRuleError("act.drop takes 'before' (the work is not done) or 'after' (the answer is lost)")

@@ -1,6 +1,6 @@
 """Identifiers and chance come in by this door, so that a seeded run repeats itself exactly.
 
-`uuid`, `random` and `secrets` are banned elsewhere in the emulators.
+`uuid.uuid4` and `random.random` are banned elsewhere (ruff).
 """
 
 from __future__ import annotations

@@ -215,7 +215,10 @@ def asgi(application: Application) -> Callable[..., Awaitable[None]]:
         scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
         request = _request(scope)
-        whole, request.body = await _body(receive, request.headers, application.body_bytes_max)
+        try:
+            whole, request.body = await _body(receive, request.headers, application.body_bytes_max)
+        except ConnectionResetError:
+            return  # nobody is left to answer
         response = await application.handle(request) if whole else application.refuse_body(request)
         if isinstance(response, Dropped):
             scope["cut"]()
@@ -245,6 +248,7 @@ async def _body(
 ) -> tuple[bool, bytes]:
     """(whether it fits, the body). What is too much is read and thrown away, up to a bound.
 
+    Raises ConnectionResetError when the client goes away before its request is whole.
     A server that answers and closes with bytes unread resets the connection, and the client never sees the answer.
     """
     if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:

@@ -68,6 +68,9 @@ class Database:
         try:
             result = work(self.connection)
         except BaseException:
+            if not self.connection.in_transaction:  # a full disk: SQLite has taken back the neighbours' work too
+                self._commit()  # fails, which tells them; the tick's next writer begins a transaction of its own
+                raise
             self.connection.execute("ROLLBACK TO work; RELEASE work")
             await asyncio.shield(committed)
             raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,12 @@ from emulators.eventgrid.publish import Publisher
 from emulators.eventgrid.routes import no_resource, route
 from emulators.eventgrid.storage import DEVELOPMENT_STORAGE, BlobWriter, StorageAccount, account_name
 from emulators.eventgrid.store import Store
-from emulators.eventgrid.subscriptions import Subscription
 from emulators.eventgrid.transport import HttpTransport, Transport
 from emulators.eventgrid.worker import Desk, Dispatcher
 
 logger = logging.getLogger("eventgrid")
 DATABASE_FILE = "eventgrid.sqlite"
+DATA_PLANE_HEADERS = {"api-supported-versions": "2018-01-01"}
 DRAIN_SECONDS = 5.0
 """How long a stop waits for deliveries under way; they come again after the next start. Our choice."""
 
@@ -80,26 +80,6 @@ def create(
     ).application()
 
 
-@dataclass(slots=True)
-class Tasks:
-    """What runs beside requests."""
-
-    running: list[asyncio.Task[None]] = field(default_factory=list)
-
-    def start(self, work: Any) -> None:
-        """Run a coroutine until `stop`; should it break, that is told loudly."""
-        task = asyncio.create_task(work)
-        task.add_done_callback(_tell_of_a_defect)
-        self.running.append(task)
-
-    async def stop(self) -> None:
-        """End them all."""
-        for task in self.running:
-            task.cancel()
-        await asyncio.gather(*self.running, return_exceptions=True)
-        self.running.clear()
-
-
 class Emulator:
     """Takes requests through control endpoints, ARM and the data plane."""
 
@@ -110,7 +90,7 @@ class Emulator:
         self._transport, self._blobs = transport, blobs
         self._faults = Faults(clock)
         self._metrics = Metrics()
-        self._tasks = Tasks()
+        self._writing_letters: asyncio.Task[None] | None = None
         scale = options.time_scale
         self._catalogue = Catalogue(
             store, functions_host=options.functions_host, storage_account=account_name(options.storage)
@@ -125,7 +105,7 @@ class Emulator:
             ids,
             retries=options.retry_handshakes,
             time_scale=scale,
-            settled=self._settled,
+            agreed=self._dispatcher.serve,
         )
         self._provisioning = Provisioning(
             self._catalogue,
@@ -170,13 +150,12 @@ class Emulator:
         return response
 
     async def _data_plane(self, request: Request, request_id: str) -> Response:
-        headers = {"api-supported-versions": "2018-01-01"}
         try:
             response = await self._answer(request)
         except Refused as refused:
             response = errors.data_plane_answer(refused, request_id, self._clock.utc())
         if response is not DROPPED:
-            response.headers = {**headers, **response.headers}
+            response.headers = {**DATA_PLANE_HEADERS, **response.headers}
         return response
 
     async def _answer(self, request: Request) -> Response:
@@ -207,20 +186,22 @@ class Emulator:
 
     def _refuse_body(self, request: Request) -> Response:
         refused = Refused(errors.TOO_LARGE, f"The maximum size ({limits.REQUEST_BYTES_MAX}) has been exceeded.")
-        return errors.data_plane_answer(refused, self._ids.guid(), self._clock.utc())
-
-    async def _settled(self, subscription: Subscription) -> None:
-        await self._provisioning.settled(subscription)
+        request_id = self._ids.guid()
+        response = errors.data_plane_answer(refused, request_id, self._clock.utc())
+        response.headers = {**DATA_PLANE_HEADERS, **response.headers, "x-ms-request-id": request_id}
+        return response
 
     async def _open(self) -> None:
         self._catalogue.load()
         await self._provisioning.begin()
-        self._tasks.start(self._office.run())
+        self._writing_letters = asyncio.create_task(self._office.run())
 
     async def _close(self) -> None:
         await self._handshakes.close()
         await self._dispatcher.close(DRAIN_SECONDS)
-        await self._tasks.stop()
+        if self._writing_letters is not None:
+            self._writing_letters.cancel()
+            await asyncio.gather(self._writing_letters, return_exceptions=True)
         await self._transport.close()
         await self._blobs.close()
         self._store.close()
@@ -233,11 +214,6 @@ class Emulator:
 
     def _health(self) -> Mapping[str, Any]:
         return {"topics": len(self._catalogue.topics()), "subscriptions": len(self._catalogue.subscriptions())}
-
-
-def _tell_of_a_defect(ended: asyncio.Task[None]) -> None:
-    if not ended.cancelled() and (defect := ended.exception()):
-        logger.error("%s broke", ended.get_coro(), exc_info=defect)
 
 
 def _refuse_by_rule(act: Act) -> Response:

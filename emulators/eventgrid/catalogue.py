@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from emulators.eventgrid.errors import ARM_NOT_FOUND, Refused
 from emulators.eventgrid.store import Resource, Store
 from emulators.eventgrid.subscriptions import State, Subscription, Surroundings, Validation, parse_properties
 from emulators.eventgrid.topics import Topic, topic_from_document
@@ -61,7 +62,7 @@ class Catalogue:
         self._remember_topic(topic)
 
     async def delete_topic(self, topic: Topic) -> None:
-        """Forget a topic. Its subscriptions are for the caller to delete first."""
+        """Forget a topic. The subscriptions it is known to have are for the caller to delete first."""
         self._topics.pop(topic.id.lower(), None)
         self._topics_by_name.pop(topic.name.lower(), None)
         await self._store.delete_resource(topic.id.lower())
@@ -85,9 +86,11 @@ class Catalogue:
         return Surroundings(topic.schema, self._functions_host, self._storage_account)
 
     async def put_subscription(self, subscription: Subscription) -> None:
-        """Create or replace an event subscription; gives it its number."""
+        """Create or replace an event subscription; gives it its number. Raises Refused when its topic is gone."""
+        self._demand_topic(subscription)  # it may have gone while the caller waited
         key = subscription.id.lower()
         subscription.number = await self._store.put_resource(key, SUBSCRIPTION, subscription.document())
+        self._demand_topic(subscription)  # or during the write: what was written has gone with it
         self._remember_subscription(subscription)
 
     async def delete_subscription(self, subscription: Subscription) -> None:
@@ -95,6 +98,10 @@ class Catalogue:
         self._subscriptions.pop(subscription.id.lower(), None)
         self._by_topic.get(subscription.topic_id.lower(), {}).pop(subscription.id.lower(), None)
         await self._store.delete_resource(subscription.id.lower())
+
+    def _demand_topic(self, subscription: Subscription) -> None:
+        if self.topic(subscription.topic_id) is None:
+            raise Refused(ARM_NOT_FOUND, f"The Resource '{subscription.topic_id}' was not found.")
 
     def _revive(self, resource: Resource) -> Subscription:
         document = resource.document

@@ -57,7 +57,7 @@ def _entries(document: object, member: str, where: str) -> dict[str, Mapping[str
     entries = document.get(member, []) if isinstance(document, Mapping) else None
     if not isinstance(entries, list) or not all(isinstance(each, Mapping) for each in entries):
         raise ConfigurationError(f"{where}: {member} must be an array of tables")
-    named = {each.get("name"): each for each in entries}
-    if len(named) < len(entries) or not all(isinstance(name, str) and name for name in named):
+    named = {name: each for each in entries if isinstance(name := each.get("name"), str) and name}
+    if len(named) < len(entries):
         raise ConfigurationError(f"{where}: every entry of {member} needs a name of its own")
     return named

@@ -33,10 +33,9 @@ DELIVERABLE: Mapping[Schema, tuple[DeliverySchema, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An event as it waits on disk: its own schema, the topic's ARM id, and its JSON."""
+    """An event as it waits on disk: its own schema and its JSON."""
 
     schema: Schema
-    topic: str
     body: bytes
 
     @property

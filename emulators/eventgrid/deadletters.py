@@ -83,6 +83,15 @@ class DeadLetterOffice:
         self._changed.set()
 
     async def run(self) -> None:
+        """Write and confirm; what breaks is told loudly and begins again: all state is in the store."""
+        while True:
+            try:
+                await self._work()
+            except* Exception:
+                logger.exception("writing dead letters broke; it begins again")
+            await asyncio.sleep(limits.RESTART_SECONDS)
+
+    async def _work(self) -> None:
         """Write, confirm, wait."""
         while True:
             self._changed.clear()

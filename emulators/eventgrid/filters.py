@@ -87,7 +87,7 @@ class Condition:
         found = lookup(fields, self.key)
         absent = found is MISSING or found is None
         if operator.takes == "nothing":
-            return absent == (self.operator == "IsNullOrUndefined")
+            return absent == operator.holds_when_missing
         if absent:
             return operator.holds_when_missing
         if isinstance(found, list):

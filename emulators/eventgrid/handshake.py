@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
@@ -58,7 +58,7 @@ def question(subscription: Subscription, code: str, url: str, event_id: str, now
         }
         return Outgoing("OPTIONS", destination, headers)
     data = {"validationCode": code, "validationUrl": url}
-    return _system_event(subscription, "SubscriptionValidation", "", data, event_id, now)
+    return _system_event(subscription, "SubscriptionValidation", data, event_id, now)
 
 
 def judge(answer: Incoming, code: str, schema: DeliverySchema) -> Judgement:
@@ -83,7 +83,7 @@ def judge(answer: Incoming, code: str, schema: DeliverySchema) -> Judgement:
 
 
 class Handshakes:
-    """Provisions subscriptions. `settled` is told each one whose state has come to rest."""
+    """Provisions subscriptions. `agreed` is told each one that may be delivered to."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Handshakes:
         *,
         retries: bool,
         time_scale: float,
-        settled: Callable[[Subscription], Awaitable[None]],
+        agreed: Callable[[Subscription], None],
     ) -> None:
         self._catalogue = catalogue
         self._transport = transport
@@ -102,7 +102,7 @@ class Handshakes:
         self._ids = ids
         self._retries = retries
         self._time_scale = time_scale
-        self._settled = settled
+        self._agreed = agreed
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, subscription: Subscription, base_url: str) -> None:
@@ -147,7 +147,7 @@ class Handshakes:
         if settings.destination.kind == "WebHook" and settings.schema is not DeliverySchema.CLOUD_EVENT:
             data = {"eventSubscriptionId": subscription.id}
             now = self._clock.now()
-            notice = _system_event(subscription, "SubscriptionDeletion", "", data, self._ids.guid(), now)
+            notice = _system_event(subscription, "SubscriptionDeletion", data, self._ids.guid(), now)
             self._keep(f"goodbye {subscription.id}", asyncio.create_task(self._send_only(notice)))
 
     async def _send_only(self, notice: Outgoing) -> None:
@@ -208,18 +208,17 @@ class Handshakes:
             subscription.validation = None
         await self._catalogue.put_subscription(subscription)
         logger.info("subscription %s is %s%s", subscription.name, state.value, failure and f": {failure}")
-        await self._settled(subscription)
+        if state is State.SUCCEEDED:
+            self._agreed(subscription)
 
 
-def _system_event(
-    subscription: Subscription, kind: str, subject: str, data: dict[str, Any], event_id: str, now: float
-) -> Outgoing:
+def _system_event(subscription: Subscription, kind: str, data: dict[str, Any], event_id: str, now: float) -> Outgoing:
     """A request by which Event Grid speaks for itself: `kind` is SubscriptionValidation or SubscriptionDeletion."""
     suffix = {"SubscriptionValidation": "SubscriptionValidationEvent"}.get(kind, "SubscriptionDeletedEvent")
     event = {
         "id": event_id,
         "topic": subscription.topic_id,
-        "subject": subject,
+        "subject": "",
         "data": data,
         "eventType": f"Microsoft.EventGrid.{suffix}",
         "eventTime": service_time(now),

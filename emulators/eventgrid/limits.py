@@ -66,6 +66,8 @@ CONCURRENT_DELIVERIES_MAX = 16
 """Requests under way to one subscription's endpoint. Our choice; the service does not say."""
 QUEUE_PAGE = 256
 """Due deliveries that one subscription's lane holds in memory. Our choice: the rest waits on disk."""
+RESTART_SECONDS = 1.0
+"""Before a lane, or the writing of dead letters, begins again after a defect; in real seconds. Our choice."""
 ANSWER_EXCERPT_BYTES_MAX = 1_024
 """How much of a subscriber's answer an attempt's record keeps. Our choice."""
 ANSWER_BYTES_MAX = 64 * 1024

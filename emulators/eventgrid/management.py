@@ -18,9 +18,8 @@ from emulators.base.serving import Request, Response
 from emulators.eventgrid import errors
 from emulators.eventgrid.errors import Refused
 from emulators.eventgrid.provisioning import Provisioning
-from emulators.eventgrid.subscriptions import RESOURCE_TYPE as SUBSCRIPTION_TYPE
-from emulators.eventgrid.subscriptions import State, Subscription, full_url
-from emulators.eventgrid.topics import Topic
+from emulators.eventgrid.subscriptions import State, Subscription, full_url, subscription_id
+from emulators.eventgrid.topics import Topic, topic_id
 
 KEY_BYTES = 32
 _OPERATIONS = "/providers/microsoft.eventgrid/locations/local/operationsstatus/"
@@ -154,7 +153,7 @@ class Management:
         """Change some properties (an update's members lie at the top, not under `properties`)."""
         subscription = self._subscription(call.names)
         change = call.body()
-        properties = {**subscription.properties, **change.get("properties", {})}
+        properties = {**subscription.properties, **_inner(change)}
         properties |= {name: each for name, each in change.items() if name != "properties"}
         topic = self._topic(call.names)
         subscription = await self._provisioning.put_subscription(topic, subscription.name, properties, call.base_url)
@@ -187,7 +186,7 @@ class Management:
         return _json(200, {"value": inner.get("deliveryAttributeMappings") or []})
 
     async def operation_status(self, call: Call) -> Response:
-        """How a long-running operation stands: its id is the subscription's path, or `done`."""
+        """How a long-running operation stands: its id is the subscription's number, or `done`."""
         token = call.names["token"]
         if token == "done":  # noqa: S105 - a word in a path
             return _json(200, {"status": "Succeeded"})
@@ -201,17 +200,17 @@ class Management:
         return _json(200, {"status": "Succeeded" if ready else "InProgress"})
 
     def _topic(self, names: Mapping[str, str]) -> Topic:
-        topic_id = _topic_id(names)
-        topic = self._catalogue.topic(topic_id)
+        wanted = _topic_id(names)
+        topic = self._catalogue.topic(wanted)
         if topic is None:
-            raise Refused(errors.ARM_NOT_FOUND, f"The Resource '{topic_id}' was not found.")
+            raise Refused(errors.ARM_NOT_FOUND, f"The Resource '{wanted}' was not found.")
         return topic
 
     def _subscription(self, names: Mapping[str, str]) -> Subscription:
-        subscription_id = _subscription_id(names)
-        subscription = self._catalogue.subscription(subscription_id)
+        wanted = _subscription_id(names)
+        subscription = self._catalogue.subscription(wanted)
         if subscription is None:
-            raise Refused(errors.ARM_NOT_FOUND, f"The Resource '{subscription_id}' was not found.")
+            raise Refused(errors.ARM_NOT_FOUND, f"The Resource '{wanted}' was not found.")
         return subscription
 
     def _provisioned(self, subscription: Subscription, call: Call) -> Response:
@@ -257,14 +256,11 @@ ROUTES = _routes(
 
 
 def _topic_id(names: Mapping[str, str]) -> str:
-    return (
-        f"/subscriptions/{names['account']}/resourceGroups/{names['group']}"
-        f"/providers/Microsoft.EventGrid/topics/{names['topic']}"
-    )
+    return topic_id(f"/subscriptions/{names['account']}/resourceGroups/{names['group']}", names["topic"])
 
 
 def _subscription_id(names: Mapping[str, str]) -> str:
-    return f"{_topic_id(names)}/providers/{SUBSCRIPTION_TYPE}/{names['name']}"
+    return subscription_id(_topic_id(names), names["name"])
 
 
 def _inner(body: Mapping[str, Any]) -> dict[str, Any]:

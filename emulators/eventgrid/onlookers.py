@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from emulators.base.control import Route, json_response, problem, read_object
@@ -66,20 +67,20 @@ class Onlookers:
         return json_response(200, {"value": value})
 
     async def events(self, request: Request) -> Response:
-        """Events in flight (oldest first, `?subscription=` chooses) and the latest that have ended, with attempts."""
+        """Events in flight (each subscription's oldest first; `?subscription=` chooses) and the latest that ended."""
         wanted = dict(request.query).get("subscription", "").lower()
-        waiting = [
+        waiting = (
             self._in_flight(subscription, each)
             for subscription in self._catalogue.subscriptions()
             if wanted in ("", subscription.name.lower())
-            for each in self._store.waiting(subscription.number, limit=LISTED_MAX)
-        ]
+            for each in self._store.waiting(subscription.number, LISTED_MAX)
+        )
         finished = [
             {**asdict(each), "attempts": [_shown(attempt) for attempt in each.attempts]}
             for each in reversed(self._desk.finished)
             if wanted in ("", each.subscription.lower())
         ]
-        return json_response(200, {"inFlight": waiting[:LISTED_MAX], "finished": finished[:LISTED_MAX]})
+        return json_response(200, {"inFlight": list(islice(waiting, LISTED_MAX)), "finished": finished[:LISTED_MAX]})
 
     async def dead_letters(self, request: Request) -> Response:
         """Dead letters that are still ours: waiting for their delay, or for their blob to be safe."""

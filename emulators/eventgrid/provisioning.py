@@ -18,14 +18,14 @@ from emulators.eventgrid.errors import Refused
 from emulators.eventgrid.handshake import Handshakes
 from emulators.eventgrid.store import Store
 from emulators.eventgrid.subscriptions import (
-    RESOURCE_TYPE,
     State,
     Subscription,
     check_name,
     normalized,
     parse_properties,
+    subscription_id,
 )
-from emulators.eventgrid.topics import Topic, parse_topic
+from emulators.eventgrid.topics import Topic, parse_topic, topic_id
 from emulators.eventgrid.worker import Dispatcher
 
 logger = logging.getLogger("eventgrid.provisioning")
@@ -64,7 +64,7 @@ class Provisioning:
             if subscription.state is State.SUCCEEDED:
                 self._dispatcher.serve(subscription)
         if self.catalogue.topic_named(DEFAULT_TOPIC) is None:
-            await self.put_topic(local_topic_id(DEFAULT_TOPIC), {})
+            await self.put_topic(topic_id(LOCAL_GROUP, DEFAULT_TOPIC), {})
 
         for topic in self._configured:
             await self._provide(topic)
@@ -73,20 +73,20 @@ class Provisioning:
         """What the configuration file asks for; a subscription that is there as it should be is left alone."""
         try:
             existing = self.catalogue.topic_named(wanted.name)
-            topic = await self.put_topic(existing.id if existing else local_topic_id(wanted.name), wanted.body)
+            topic = await self.put_topic(existing.id if existing else topic_id(LOCAL_GROUP, wanted.name), wanted.body)
             for name, properties in wanted.subscriptions.items():
                 settings = parse_properties(properties, self.catalogue.surroundings(topic))
-                found = self.catalogue.subscription(_subscription_id(topic, name))
+                found = self.catalogue.subscription(subscription_id(topic.id, name))
                 if found is None or found.settings != settings or found.state is State.FAILED:
                     await self.put_subscription(topic, name, properties, self._base_url)
         except Refused as refused:
             raise ConfigurationError(f"topic '{wanted.name}' of the configuration: {refused.message}") from refused
 
-    async def put_topic(self, topic_id: str, body: Mapping[str, Any]) -> Topic:
+    async def put_topic(self, arm_id: str, body: Mapping[str, Any]) -> Topic:
         """Create or replace a topic. Its keys outlive a replacement. Raises Refused."""
-        existing = self.catalogue.topic(topic_id)
+        existing = self.catalogue.topic(arm_id)
         keys = existing.keys if existing else (self._key, SECOND_DEVELOPMENT_KEY)
-        topic = parse_topic(existing.id if existing else topic_id, body, keys)
+        topic = parse_topic(existing.id if existing else arm_id, body, keys)
         if existing is None:
             self._check_new(topic)
         elif existing.schema is not topic.schema and list(self.catalogue.subscriptions_of(existing)):
@@ -101,9 +101,10 @@ class Provisioning:
         return rotated
 
     async def delete_topic(self, topic: Topic) -> None:
-        """Delete a topic and its subscriptions."""
-        for subscription in list(self.catalogue.subscriptions_of(topic)):
-            await self.delete_subscription(subscription)
+        """Delete a topic and its subscriptions, also those that are made meanwhile."""
+        while subscriptions := list(self.catalogue.subscriptions_of(topic)):
+            for subscription in subscriptions:
+                await self.delete_subscription(subscription)
         await self.catalogue.delete_topic(topic)
 
     async def put_subscription(
@@ -112,15 +113,15 @@ class Provisioning:
         """Create or replace an event subscription and start its handshake. Raises Refused."""
         check_name(name)
         settings = parse_properties(properties, self.catalogue.surroundings(topic))
-        subscription_id = _subscription_id(topic, name)
-        existing = self.catalogue.subscription(subscription_id)
+        arm_id = subscription_id(topic.id, name)
+        existing = self.catalogue.subscription(arm_id)
         if existing is None and len(list(self.catalogue.subscriptions_of(topic))) >= limits.SUBSCRIPTIONS_PER_TOPIC_MAX:
             raise Refused(
                 errors.ARM_INVALID_REQUEST,
                 f"A topic may have {limits.SUBSCRIPTIONS_PER_TOPIC_MAX} event subscriptions.",
             )
         subscription = Subscription(
-            id=existing.id if existing else subscription_id,
+            id=existing.id if existing else arm_id,
             topic_id=topic.id,
             properties=normalized(properties, settings),
             settings=settings,
@@ -141,11 +142,6 @@ class Provisioning:
         await self._store.empty_queue(subscription.number)
         self._handshakes.say_goodbye(subscription)
 
-    async def settled(self, subscription: Subscription) -> None:
-        """A handshake has come to its end: deliver, if it was agreed."""
-        if subscription.state is State.SUCCEEDED:
-            self._dispatcher.serve(subscription)
-
     async def reset(self) -> None:
         """Forget every resource and all that waits."""
         await self._handshakes.close()
@@ -164,12 +160,3 @@ class Provisioning:
                 f"A topic named '{topic.name}' exists in another resource group; names make the endpoint, so they "
                 "are unique.",
             )
-
-
-def _subscription_id(topic: Topic, name: str) -> str:
-    return f"{topic.id}/providers/{RESOURCE_TYPE}/{name}"
-
-
-def local_topic_id(name: str) -> str:
-    """The ARM id of a topic that no ARM call has made."""
-    return f"{LOCAL_GROUP}/providers/Microsoft.EventGrid/topics/{name}"

@@ -114,4 +114,4 @@ class Publisher:
         return subscription.state in self._collecting and (expires is None or now < expires)
 
     def _target(self, subscription: Subscription, now: float) -> Target:
-        return Target(subscription.number, now, now + subscription.settings.live_seconds * self._time_scale)
+        return Target(subscription.number, now + subscription.settings.live_seconds * self._time_scale)

@@ -21,7 +21,6 @@ from emulators.eventgrid.errors import (
     TOO_LARGE,
     UNAUTHORIZED,
     UNSUPPORTED_MEDIA_TYPE,
-    Kind,
     Refused,
 )
 from emulators.eventgrid.mapping import Mapped
@@ -128,7 +127,7 @@ def _custom(found: Mapped, original: Any, reception: Reception) -> Event:
         "dataVersion": found.data_version,
         "metadataVersion": "1",
     }
-    return Event(Schema.CUSTOM, event_id, envelope)
+    return _within_size(Event(Schema.CUSTOM, event_id, envelope))
 
 
 def _event_grid(candidate: Any, topic_id: str) -> Event:
@@ -230,9 +229,9 @@ def _unexpected(schema: Schema, name: str) -> Refused:
     )
 
 
-def _does_not_conform(schema: Schema, reason: str, kind: Kind = INPUT_JSON_INVALID) -> Refused:
+def _does_not_conform(schema: Schema, reason: str) -> Refused:
     return Refused(
-        kind,
+        INPUT_JSON_INVALID,
         f"This resource is configured to receive event in '{schema.spoken}' schema. The JSON received does not "
         f"conform to the expected schema. {reason}",
     )

@@ -81,7 +81,6 @@ class Resource:
     """One stored resource; `number` names the queue of an event subscription."""
 
     number: int
-    id: str
     kind: str
     document: dict[str, Any]
 
@@ -123,20 +122,22 @@ class DeadLetter:
     due: float
     gives_up: float
     path: str | None
-    written: float | None
     content: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A queue that an accepted event goes to."""
+    """A queue that an accepted event goes to, and until when it lives there."""
 
     queue: int
-    due: float
     expires: float
 
 
-_LETTER_COLUMNS = "number, subscription, container, reason, event_id, due, gives_up, path, written, content"
+_WAITING = (
+    "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
+    "FROM deliveries d JOIN events e ON e.number = d.event WHERE d.queue = ?"
+)
+_LETTER_COLUMNS = "number, subscription, container, reason, event_id, due, gives_up, path, content"
 
 
 class Store:
@@ -163,8 +164,8 @@ class Store:
 
     def resources(self) -> list[Resource]:
         """All resources."""
-        rows = self._read("SELECT number, id, kind, document FROM resources ORDER BY number")
-        return [Resource(number, key, kind, orjson.loads(text)) for number, key, kind, text in rows]
+        rows = self._read("SELECT number, kind, document FROM resources ORDER BY number")
+        return [Resource(number, kind, orjson.loads(text)) for number, kind, text in rows]
 
     async def put_resource(self, key: str, kind: str, document: dict[str, Any]) -> int:
         """Create or replace a resource; its number."""
@@ -182,13 +183,17 @@ class Store:
         return await self._database.write(work)
 
     async def delete_resource(self, key: str) -> None:
-        """Forget a resource; what waits in its queue goes by `empty_queue`."""
-        await self._database.write(lambda connection: connection.execute("DELETE FROM resources WHERE id = ?", (key,)))
+        """Forget a resource and all below it; what waits in their queues goes by `empty_queue`."""
+
+        def work(connection: apsw.Connection) -> None:  # '0' is the character after '/'
+            connection.execute("DELETE FROM resources WHERE id = ?1 OR id > ?1 || '/' AND id < ?1 || '0'", (key,))
+
+        await self._database.write(work)
 
     # Queues
 
     async def accept(self, topic: str, published: float, events: Sequence[tuple[Event, Sequence[Target]]]) -> None:
-        """Keep events and one delivery per target; durable on return."""
+        """Keep events and one delivery per target, due at once; durable on return."""
 
         def work(connection: apsw.Connection) -> None:
             for event, targets in events:
@@ -200,19 +205,14 @@ class Store:
                 number = connection.last_insert_rowid()
                 connection.executemany(
                     "INSERT INTO deliveries (queue, event, due, expires) VALUES (?, ?, ?, ?)",
-                    [(target.queue, number, target.due, target.expires) for target in targets],
+                    [(target.queue, number, published, target.expires) for target in targets],
                 )
 
         await self._database.write(work)
 
     def due(self, queue: int, now: float, limit: int) -> list[Waiting]:
         """The deliveries of `queue` that are due, longest due first."""
-        rows = self._read(
-            "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
-            "FROM deliveries d JOIN events e ON e.number = d.event "
-            "WHERE d.queue = ? AND d.due <= ? ORDER BY d.due, d.number LIMIT ?",
-            (queue, now, limit),
-        )
+        rows = self._read(f"{_WAITING} AND d.due <= ? ORDER BY d.due, d.number LIMIT ?", (queue, now, limit))
         return [Waiting(*row) for row in rows]
 
     def next_due(self, queue: int, after: float) -> float | None:
@@ -222,10 +222,10 @@ class Store:
 
     def event(self, number: int) -> Stored:
         """One waiting event."""
-        row = self._read("SELECT schema, topic, body FROM events WHERE number = ?", (number,)).fetchone()
+        row = self._read("SELECT schema, body FROM events WHERE number = ?", (number,)).fetchone()
         assert row is not None, "an event stays as long as a delivery waits for it"
-        schema, topic, body = row
-        return Stored(Schema(schema), topic, body)
+        schema, body = row
+        return Stored(Schema(schema), body)
 
     async def finish(self, waiting: Iterable[Waiting]) -> None:
         """These deliveries are over; events that nobody else waits for go too."""
@@ -263,14 +263,9 @@ class Store:
         )
         return [Attempt(*row) for row in rows]
 
-    def waiting(self, queue: int, *, after: int = 0, limit: int) -> list[Waiting]:
+    def waiting(self, queue: int, limit: int) -> list[Waiting]:
         """Deliveries of `queue` in the order of their numbers, for who looks on."""
-        rows = self._read(
-            "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
-            "FROM deliveries d JOIN events e ON e.number = d.event "
-            "WHERE d.queue = ? AND d.number > ? ORDER BY d.number LIMIT ?",
-            (queue, after, limit),
-        )
+        rows = self._read(f"{_WAITING} ORDER BY d.number LIMIT ?", (queue, limit))
         return [Waiting(*row) for row in rows]
 
     def backlog(self) -> dict[int, int]:
@@ -279,7 +274,7 @@ class Store:
 
     async def empty_queue(self, queue: int) -> None:
         """Drop whatever waits in `queue`, in chunks that let others be served."""
-        while gone := self.waiting(queue, limit=DELETE_CHUNK):
+        while gone := self.waiting(queue, DELETE_CHUNK):
             await self.finish(gone)
 
     # Dead letters

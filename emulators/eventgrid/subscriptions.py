@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +32,12 @@ _PROPERTIES = frozenset((
     "topic", "provisioningState", "destination", "filter", "labels", "expirationTimeUtc", "eventDeliverySchema",
     "retryPolicy", "deadLetterDestination", "deliveryWithResourceIdentity", "deadLetterWithResourceIdentity",
 ))  # fmt: skip
+
+_WITH_IDENTITY = {
+    "destination": "deliveryWithResourceIdentity",
+    "deadLetterDestination": "deadLetterWithResourceIdentity",
+}
+"""A destination's property to the one that holds it together with an identity (which is not checked here)."""
 
 
 class State(StrEnum):
@@ -112,6 +118,9 @@ class Subscription:
     def shown(self) -> dict[str, Any]:
         """The subscription as ARM answers it: the endpoint without its query, secrets hidden."""
         properties = {**self.properties, "destination": _shown_destination(self.properties["destination"])}
+        for plain, wrapped in _WITH_IDENTITY.items():
+            if properties.get(wrapped):
+                properties[wrapped] = {**properties[wrapped], plain: properties.get(plain)}
         return {
             "id": self.id,
             "name": self.name,
@@ -139,8 +148,12 @@ class Surroundings:
 
     schema: Schema
     functions_host: str
-    storage_account: str = ""
-    attributes_allowed: bool = field(default=True)
+    storage_account: str
+
+
+def subscription_id(topic_id: str, name: str) -> str:
+    """The ARM id of an event subscription, in the scope form."""
+    return f"{topic_id}/providers/{RESOURCE_TYPE}/{name}"
 
 
 def check_name(name: str) -> None:
@@ -163,8 +176,8 @@ def parse_properties(properties: object, around: Surroundings) -> Settings:
     policy = _object(properties, "retryPolicy")
     attempts = _whole(policy, "maxDeliveryAttempts", limits.DELIVERY_ATTEMPTS_MAX, "retryPolicy")
     minutes = _whole(policy, "eventTimeToLiveInMinutes", limits.EVENT_TIME_TO_LIVE_MINUTES_MAX, "retryPolicy")
-    destination = _identified(properties, "deliveryWithResourceIdentity", "destination")
-    dead_letter = _identified(properties, "deadLetterWithResourceIdentity", "deadLetterDestination")
+    destination = _identified(properties, "destination")
+    dead_letter = _identified(properties, "deadLetterDestination")
     if destination is None:
         raise _invalid("properties.destination is required.")
     try:
@@ -183,7 +196,7 @@ def parse_properties(properties: object, around: Surroundings) -> Settings:
 
 
 def normalized(properties: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """The properties as they are kept and shown: defaults filled in, read-only ones left out."""
+    """The properties as they are kept: defaults filled in, read-only ones left out, each destination in one place."""
     kept = {name: each for name, each in properties.items() if name not in ("topic", "provisioningState")}
     kept["eventDeliverySchema"] = settings.schema.value
     kept["labels"] = properties.get("labels") or []
@@ -192,8 +205,10 @@ def normalized(properties: Mapping[str, Any], settings: Settings) -> dict[str, A
         "maxDeliveryAttempts": settings.attempts_max,
         "eventTimeToLiveInMinutes": round(settings.live_seconds / 60),
     }
-    wrapped = properties.get("deliveryWithResourceIdentity")
-    kept["destination"] = properties.get("destination") or (wrapped and wrapped["destination"])
+    for plain, wrapped in _WITH_IDENTITY.items():
+        if properties.get(wrapped):
+            kept[plain] = _identified(properties, plain)
+            kept[wrapped] = {name: each for name, each in properties[wrapped].items() if name != plain}
     return kept
 
 
@@ -214,10 +229,10 @@ def _shown_destination(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "properties": inner}
 
 
-def _identified(properties: Mapping[str, Any], wrapped: str, plain: str) -> Mapping[str, Any] | None:
-    """A destination given plainly, or inside the form that names an identity (which is not checked here)."""
-    inside = _object(properties, wrapped).get(plain)
-    found = properties.get(plain) or inside
+def _identified(properties: Mapping[str, Any], plain: str) -> Mapping[str, Any] | None:
+    """A destination inside the form that names an identity, or given plainly (the form of what is kept)."""
+    inside = _object(properties, _WITH_IDENTITY[plain]).get(plain)
+    found = inside or properties.get(plain)
     if found is None:
         return None
     if not isinstance(found, Mapping) or not isinstance(found.get("properties"), Mapping):
@@ -287,20 +302,17 @@ def _container(document: Mapping[str, Any], around: Surroundings) -> str:
     container = inner.get("blobContainerName")
     if not isinstance(container, str) or not container:
         raise _invalid("properties.deadLetterDestination.properties.blobContainerName is required.")
-    check_account(inner.get("resourceId"), around.storage_account, "deadLetterDestination")
-    return container
-
-
-def check_account(resource_id: object, account: str, where: str) -> None:
-    """Raise Refused unless `resource_id` names the storage account that this emulator was given."""
-    found = _ACCOUNT_ID.fullmatch(str(resource_id))
+    found = _ACCOUNT_ID.fullmatch(str(inner.get("resourceId")))
     if found is None:
-        raise _invalid(f"properties.{where}.properties.resourceId must be the ARM id of a storage account.")
-    if found[1].lower() != account.lower():
         raise _invalid(
-            f"properties.{where} names the storage account '{found[1]}', but this emulator was started with "
-            f"'{account}' (--storage)."
+            "properties.deadLetterDestination.properties.resourceId must be the ARM id of a storage account."
         )
+    if found[1].lower() != around.storage_account.lower():
+        raise _invalid(
+            f"properties.deadLetterDestination names the storage account '{found[1]}', but this emulator was started "
+            f"with '{around.storage_account}' (--storage)."
+        )
+    return container
 
 
 def _delivery_schema(name: object, schema: Schema) -> DeliverySchema:
@@ -322,7 +334,7 @@ def _expiration(text: object) -> float | None:
         moment = datetime.fromisoformat(str(text))
     except ValueError as failure:
         raise _invalid("properties.expirationTimeUtc must be a date and time.") from failure
-    return moment.timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _whole(document: Mapping[str, Any], name: str, most: int, where: str, *, default: int | None = None) -> int:

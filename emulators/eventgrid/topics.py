@@ -20,6 +20,11 @@ RESOURCE_TYPE = "Microsoft.EventGrid/topics"
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 
 
+def topic_id(group_id: str, name: str) -> str:
+    """The ARM id of a topic in the resource group of that id."""
+    return f"{group_id}/providers/{RESOURCE_TYPE}/{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """A topic. `properties` is what the user said, shown back; the rest is what follows from it."""
@@ -90,9 +95,9 @@ def topic_from_document(document: Mapping[str, Any]) -> Topic:
     return parse_topic(document["id"], document["body"], (first, second))
 
 
-def parse_topic(topic_id: str, body: object, keys: tuple[str, str]) -> Topic:
+def parse_topic(arm_id: str, body: object, keys: tuple[str, str]) -> Topic:
     """A topic from the body of a PUT. Raises Refused naming the member that is wrong."""
-    name = topic_id.rpartition("/")[2]
+    name = arm_id.rpartition("/")[2]
     shortest, longest = limits.TOPIC_NAME_CHARACTERS
     if not (shortest <= len(name) <= longest and _NAME.fullmatch(name)):
         raise _invalid(
@@ -115,7 +120,7 @@ def parse_topic(topic_id: str, body: object, keys: tuple[str, str]) -> Topic:
     if not isinstance(tags, Mapping) or not all(isinstance(each, str) for each in tags.values()):
         raise _invalid("tags must be an object of strings.")
     shown = {name: each for name, each in properties.items() if name not in _READ_ONLY}
-    return Topic(topic_id, name, keys, schema, mapping, not disabled, str(body.get("location") or "local"), tags, shown)
+    return Topic(arm_id, name, keys, schema, mapping, not disabled, str(body.get("location") or "local"), tags, shown)
 
 
 _READ_ONLY = frozenset(("provisioningState", "endpoint", "metricResourceId", "privateEndpointConnections"))

@@ -71,7 +71,7 @@ class HttpTransport:
                 allow_redirects=False,
                 ssl=self._trust.context() if request.url.startswith("https:") else True,
             ) as answer:
-                body = await answer.content.read(limits.ANSWER_BYTES_MAX)
+                body = await _read(answer.content, limits.ANSWER_BYTES_MAX)
                 return Incoming(answer.status, body, {name.lower(): each for name, each in answer.headers.items()})
         except (aiohttp.ClientError, OSError, ValueError) as failure:  # a TimeoutError is an OSError
             return Incoming(None, _reason(failure).encode(), outcome=outcome_of(failure))
@@ -91,6 +91,16 @@ class HttpTransport:
                 auto_decompress=False,
             )
         return self._session
+
+
+async def _read(content: aiohttp.StreamReader, bytes_max: int) -> bytes:
+    """All of a body, or its first `bytes_max` bytes: one `read` gives only what has arrived by then."""
+    parts: list[bytes] = []
+    left = bytes_max
+    while left and (part := await content.read(left)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def outcome_of(failure: BaseException) -> str:

@@ -318,9 +318,9 @@ class Dispatcher:
                 await lane.run()
                 return
             except* Exception:
-                logger.exception("the lane of %s broke; it starts again", lane.subscription.name)
+                logger.exception("the lane of %s broke; it begins again", lane.subscription.name)
             lane = self._renew(lane)
-            await asyncio.sleep(1)
+            await asyncio.sleep(limits.RESTART_SECONDS)
 
     def _renew(self, broken: Lane) -> Lane:
         lane = Lane(broken.subscription, self._desk)

@@ -57,6 +57,7 @@ def test_a_window_closes_by_the_clock() -> None:
         ({}, "act takes an object"),
         ({"act": {"status": 200}}, "status takes a number from 400"),
         ({"act": {"explode": True}}, "act takes an object"),
+        ({"act": {"status": 503, "explode": True}}, "act.explode is not known; .*retryAfterSeconds"),
         ({"act": {"drop": "sometimes"}}, "before"),
         ({"act": {"status": 503}, "match": {"colour": "red"}}, "match.colour is not known"),
         ({"act": {"status": 503}, "probability": 2}, "probability takes a number from 0 to 1"),

@@ -61,6 +61,16 @@ def test_a_dropped_answer_is_a_broken_connection() -> None:
         assert requests.get(url, timeout=5).status_code == 200
 
 
+def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_defect(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody is left to answer: no traceback, and the server goes on."""
+    with served(echo) as url:
+        where = urlparse(url)
+        with socket.create_connection((where.hostname or "", where.port or 0), timeout=5) as raw:
+            raw.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        assert requests.get(url, timeout=5).status_code == 200
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]
+
+
 def test_endless_headers_are_cut() -> None:
     """A client that sends headers without end is disconnected at the limit."""
     with served(echo) as url:

@@ -66,3 +66,24 @@ async def test_a_file_of_another_format_is_refused_and_left_alone(tmp_path: Path
     with pytest.raises(FormatError, match="format 1, this version reads 2"):
         Database(tmp_path / "words.db", schema=SCHEMA, format_version=2)
     Database(tmp_path / "words.db", schema=SCHEMA, format_version=1).close()
+
+
+async def test_a_disk_that_fills_up_within_a_tick_tells_who_lost_what(tmp_path: Path) -> None:
+    """SQLite takes the whole transaction back by itself: the writers before hear of it, those after begin a new one.
+
+    What a writer was told and what is in the file agree, and the writer whose work did not fit sees why.
+    """
+    database = Database(tmp_path / "words.db", schema=SCHEMA, format_version=1)
+    database.connection.execute("PRAGMA max_page_count=8")
+    outcomes = await asyncio.gather(
+        *(database.write(insert(text)) for text in ("before", "x" * 100_000, "after")), return_exceptions=True
+    )
+    assert isinstance(outcomes[0], apsw.Error)
+    assert isinstance(outcomes[1], apsw.FullError)
+    told = {text for text, outcome in zip(("before", "x", "after"), outcomes, strict=True) if outcome is None}
+    witness = apsw.Connection(str(tmp_path / "words.db"))
+    assert {row[0] for row in witness.execute("SELECT text FROM word")} == told
+    witness.close()
+    database.connection.execute("PRAGMA max_page_count=1000")
+    await database.write(insert("later"))
+    database.close()

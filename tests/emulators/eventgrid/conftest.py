@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from emulators.eventgrid.application import Options, create
+from emulators.eventgrid.application import create
 from emulators.eventgrid.auth import DEVELOPMENT_KEY
 from tests.emulators.eventgrid.subscriber import Subscriber, subscriber
 from tests.serving import served
@@ -111,6 +111,3 @@ def event(**changes: object) -> dict[str, object]:
         "dataVersion": "1.0",
         "data": {"orderId": "o-1"},
     } | changes
-
-
-__all__ = ("Emulator", "Options", "event")

@@ -56,6 +56,7 @@ def test_a_configuration_file_provides_and_is_idempotent(tmp_path: Path, webhook
     ("text", "says"),
     [
         ("[[topics]]\n", "needs a name"),
+        ("[[topics]]\nname = [1]\n", "needs a name"),
         ('[[topics]]\nname = "x"\n', "topic name 'x' is invalid"),
         ("topics = 1\n", "array of tables"),
         ("[[", "topics.toml"),

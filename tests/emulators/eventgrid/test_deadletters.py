@@ -33,9 +33,13 @@ class Blobs:
 
     kept: dict[str, bytes] = field(default_factory=dict)
     available: bool = True
+    defects: int = 0
 
     async def write(self, container: str, path: str, content: bytes) -> None:
-        """Keep a blob."""
+        """Keep a blob, unless it is one of the first `defects`."""
+        if self.defects:
+            self.defects -= 1
+            raise RuntimeError("a defect, or a full disk")
         if not self.available:
             raise StorageUnavailable("switched off")
         self.kept[f"{container}/{path}"] = content
@@ -116,6 +120,18 @@ def test_storage_that_is_away_gets_its_dead_letter_later(emulator: Emulator, web
     emulator.advance(limits.DEAD_LETTER_RETRY_SECONDS)
     emulator.until(lambda: bool(blobs.kept))
     assert emulator.totals()["DroppedEventCount"] == 0
+
+
+@pytest.mark.our_choice("as with lanes: what breaks is told loudly and begins again")
+def test_a_defect_does_not_end_dead_lettering(
+    emulator: Emulator, webhook: Subscriber, blobs: Blobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The dead letter is written after all."""
+    blobs.defects = 1
+    bury_one(emulator, webhook)
+    emulator.advance(limits.DEAD_LETTER_DELAY_SECONDS + 1)
+    emulator.until(lambda: bool(blobs.kept))
+    assert "begins again" in caplog.text
 
 
 @pytest.mark.our_choice("Azurite forgets what it has not saved: a dead letter is ours until its blob has outlived that")

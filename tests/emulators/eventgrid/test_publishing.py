@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -13,7 +14,7 @@ from azure.core.messaging import CloudEvent
 from azure.eventgrid import EventGridEvent, EventGridPublisherClient, generate_sas
 from azure.eventgrid.aio import EventGridPublisherClient as AsyncPublisherClient
 
-from emulators.eventgrid.auth import DEVELOPMENT_KEY, SECOND_DEVELOPMENT_KEY
+from emulators.eventgrid.auth import DEVELOPMENT_KEY, SECOND_DEVELOPMENT_KEY, sign
 from tests.emulators.eventgrid.conftest import Emulator, event
 from tests.emulators.eventgrid.subscriber import Subscriber
 
@@ -132,10 +133,6 @@ def test_who_has_no_right_is_told_so(emulator: Emulator, headers: dict[str, str]
 @pytest.mark.parametrize("spelling", ["%Y-%m-%d %H:%M:%S+00:00", "%Y-%m-%dT%H:%M:%S", "%m/%d/%Y %I:%M:%S\u202f%p"])
 def test_a_token_opens_until_it_expires(emulator: Emulator, spelling: str, hours: int) -> None:
     """In each SDK's spelling of the expiry, also for the second key and in the Authorization header."""
-    from urllib.parse import quote
-
-    from emulators.eventgrid.auth import sign
-
     endpoint = emulator.topic("orders")
     expiry = (datetime.now(UTC) + timedelta(hours=hours)).strftime(spelling)  # noqa: TID251
     text = f"r={quote(endpoint + '?apiVersion=2018-01-01', safe='')}&e={quote(expiry, safe='')}"
@@ -166,6 +163,17 @@ def test_too_large_a_request_is_413(emulator: Emulator) -> None:
         answer = emulator.publish(endpoint, [event(data="x" * size)])
         assert (answer.status_code, inner_code(answer)) == (413, "PayloadTooLarge")
         assert answer.json()["error"]["message"] == f"The maximum size ({limit}) has been exceeded."
+        assert (answer.headers["api-supported-versions"], len(answer.headers["x-ms-request-id"])) == ("2018-01-01", 36)
+
+
+@pytest.mark.our_choice("the limit of one event holds whatever its schema")
+def test_too_large_a_custom_event_is_413(emulator: Emulator) -> None:
+    """An event of the publisher's own shape is measured in its envelope."""
+    mapping = {name: {"defaultValue": "x"} for name in ("eventType", "subject", "dataVersion")}
+    wanted = {"inputSchemaMappingType": "Json", "properties": mapping}
+    endpoint = emulator.topic("custom", inputSchema="CustomEventSchema", inputSchemaMapping=wanted)
+    answer = emulator.publish(endpoint, [{"n": "x" * 1_100_000}])
+    assert (answer.status_code, inner_code(answer)) == (413, "PayloadTooLarge")
 
 
 @pytest.mark.seen_on_azure(PARITY)
@@ -232,15 +240,16 @@ def test_a_rotated_key_opens_and_the_old_one_does_not(emulator: Emulator) -> Non
 
 
 @pytest.mark.our_choice("a fault rule is the emulator's own feature")
-def test_a_fault_rule_refuses_a_publish(emulator: Emulator) -> None:
-    """The SDK sees the status that the rule names, once."""
+@pytest.mark.parametrize("status", [429, 499])
+def test_a_fault_rule_refuses_a_publish(emulator: Emulator, status: int) -> None:
+    """The SDK sees the status that the rule names, once; also one that no standard has a name for."""
     endpoint = emulator.topic("orders")
     emulator.control(
-        "POST", "/faults", {"match": {"operation": "publish", "topic": "orders"}, "act": {"status": 429}, "times": 1}
+        "POST", "/faults", {"match": {"operation": "publish", "topic": "orders"}, "act": {"status": status}, "times": 1}
     )
     with EventGridPublisherClient(endpoint, AzureKeyCredential(DEVELOPMENT_KEY), retry_total=0) as client:
         sent = EventGridEvent(subject="s", event_type="T", data={}, data_version="1")
         with pytest.raises(HttpResponseError) as refused:
             client.send(sent)
-        assert refused.value.status_code == 429
+        assert refused.value.status_code == status
         client.send(sent)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import requests
 
+from emulators.base.serving import Application, Request
+from emulators.eventgrid.application import create
+from emulators.eventgrid.schemas import Schema
+from emulators.eventgrid.subscriptions import Surroundings, parse_properties
+from emulators.eventgrid.transport import Incoming, Outgoing
 from tests.emulators.eventgrid.conftest import ARM, VERSION, Emulator, event
 from tests.emulators.eventgrid.subscriber import Subscriber, consent
 
@@ -55,6 +64,73 @@ def test_a_patch_changes_what_it_names(emulator: Emulator, webhook: Subscriber) 
     )
     emulator.publish(endpoint, [event(id="1"), event(id="2", eventType="Wanted")])
     assert [each.document[0]["id"] for each in webhook.wait_for(1)] == ["2"]
+
+
+@pytest.mark.our_choice("properties that are no object are refused on every way in")
+@pytest.mark.parametrize("properties", [[1], "x"])
+def test_a_patch_of_something_else_is_refused(emulator: Emulator, webhook: Subscriber, properties: object) -> None:
+    """400, as for a PUT; null is as good as nothing."""
+    emulator.topic("orders")
+    emulator.subscribe("orders", "sub", webhook.url)
+    refused = emulator.arm("PATCH", f"{SCOPED}/sub", {"properties": properties})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "InvalidRequest")
+    assert emulator.arm("PATCH", f"{SCOPED}/sub", {"properties": None}).status_code == 201
+
+
+def with_identity(url: str) -> dict[str, Any]:
+    """A webhook in the form that names an identity."""
+    destination = {"endpointType": "WebHook", "properties": {"endpointUrl": url}}
+    return {"deliveryWithResourceIdentity": {"identity": {"type": "SystemAssigned"}, "destination": destination}}
+
+
+@pytest.mark.read_in_sdk(MGMT + ": destination and delivery_with_resource_identity")
+def test_a_destination_may_name_an_identity(emulator: Emulator, webhook: Subscriber) -> None:
+    """Its secrets are hidden in that form too, and the destination that was named last holds."""
+    emulator.topic("orders")
+    path = f"{SCOPED}/sub"
+
+    def shown() -> dict[str, Any]:
+        answer = emulator.arm("GET", path)
+        assert "s3cret" not in answer.text
+        properties: dict[str, Any] = answer.json()["properties"]
+        return properties
+
+    def url() -> str:
+        return str(emulator.arm("POST", path + "/getFullUrl").json()["endpointUrl"])
+
+    first, second, third = (f"{webhook.url}/{each}?code=s3cret" for each in "123")
+    assert emulator.arm("PUT", path, {"properties": with_identity(first)}).status_code == 201
+    named = shown()["deliveryWithResourceIdentity"]
+    assert named["identity"] == {"type": "SystemAssigned"}
+    assert named["destination"]["properties"]["endpointBaseUrl"] == f"{webhook.url}/1"
+    assert url() == first
+    plain = {"destination": {"endpointType": "WebHook", "properties": {"endpointUrl": second}}}
+    assert emulator.arm("PATCH", path, plain).status_code == 201
+    assert url() == second
+    assert shown()["deliveryWithResourceIdentity"]["destination"] == shown()["destination"]
+    assert emulator.arm("PATCH", path, with_identity(third)).status_code == 201
+    assert url() == third
+
+
+@pytest.mark.documented("ARM reference: expirationTimeUtc is a time in UTC")
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process can be set on POSIX only")
+def test_an_expiration_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the emulator runs."""
+    destination = {"endpointType": "WebHook", "properties": {"endpointUrl": "http://127.0.0.1:1/"}}
+    around = Surroundings(Schema.EVENT_GRID, functions_host="", storage_account="")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        moments = {
+            parse_properties(
+                {"destination": destination, "expirationTimeUtc": f"2026-11-23T10:00:00{zone}"}, around
+            ).expires
+            for zone in ("", "Z", "+00:00")
+        }
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert len(moments) == 1
 
 
 @pytest.mark.read_in_sdk(MGMT + "; azure-core polls Azure-AsyncOperation")
@@ -120,3 +196,45 @@ def test_reset_leaves_the_default_topic(emulator: Emulator, webhook: Subscriber)
     assert emulator.arm("GET", "/topics/orders").status_code == 404
     (default,) = emulator.control("GET", "/topics")["value"]
     assert (default["name"], default["eventSubscriptions"]) == ("default", [])
+
+
+class Consenting:
+    """A transport whose every subscriber agrees."""
+
+    async def send(self, request: Outgoing) -> Incoming:
+        """Repeat the validation code."""
+        code = orjson.loads(request.body)[0]["data"].get("validationCode")
+        return Incoming(200, orjson.dumps({"validationResponse": code}))
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+@pytest.mark.our_choice("a topic's subscriptions go with it, also those that are just being made")
+async def test_a_topic_leaves_no_subscription_behind(tmp_path: Path) -> None:
+    """Whatever the requests' order, the next start reads what was kept."""
+
+    async def call(app: Application, method: str, path: str, properties: object = None) -> int:
+        headers = {"authorization": "Bearer x", "host": "h"}
+        body = orjson.dumps({"properties": properties or {}})
+        answer = await app.handle(Request(method, f"{ARM}{path}?api-version=1", headers, body))
+        return answer.status
+
+    destination = {"endpointType": "WebHook", "properties": {"endpointUrl": "http://127.0.0.1:1/"}}
+    for head_start in range(12):
+        app = create(tmp_path / str(head_start), transport=Consenting())
+        await app.open()
+        assert await call(app, "PUT", "/topics/orders") == 201
+        assert await call(app, "PUT", f"{SCOPED}/one", {"destination": destination}) == 201
+        deleting = asyncio.create_task(call(app, "DELETE", "/topics/orders"))
+        for _ in range(head_start):
+            await asyncio.sleep(0)
+        made = await call(app, "PUT", f"{SCOPED}/two", {"destination": destination})
+        assert (await deleting, made in (201, 404)) == (202, True)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await app.close()
+        again = create(tmp_path / str(head_start), transport=Consenting())
+        await again.open()
+        assert await call(again, "GET", "/topics/orders") == 404
+        await again.close()
