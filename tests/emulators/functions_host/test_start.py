@@ -32,6 +32,11 @@ async def Pid(req: func.HttpRequest) -> func.HttpResponse:
 def Exit(req: func.HttpRequest) -> func.HttpResponse:
     os._exit(3)
 """
+BLOCKS = """
+import os, threading
+print("importing in", os.getpid(), flush=True)
+threading.Event().wait()
+"""
 MARKED = pytest.mark.read_in_sdk("azure-functions-core-tools AppSettingsFile.cs, StartHostAction.cs")
 
 
@@ -149,6 +154,28 @@ def test_sigterm_drains_and_exits_0(tmp_path: Path) -> None:
         assert host.process.wait(30) == 0
         with pytest.raises(ProcessLookupError):
             os.kill(worker, 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+@pytest.mark.our_choice("SIGTERM ends a host whose app is still being loaded")
+def test_sigterm_ends_a_start_that_blocks(tmp_path: Path) -> None:
+    """Nothing was begun, so nothing is waited for: the exit code is 0 and the worker is gone."""
+    host = RunningHost(write_app(tmp_path, BLOCKS))
+    worker = int(host.until("importing in").rpartition(" ")[2])
+    host.process.send_signal(signal.SIGTERM)
+    assert host.end() == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.our_choice("children exit when their parent dies, even by kill -9 and while they load the app")
+def test_a_worker_that_loads_its_app_does_not_outlive_the_host(tmp_path: Path) -> None:
+    """The worker holds the host's stdout: its end is the end of the output."""
+    host = RunningHost(write_app(tmp_path, BLOCKS))
+    host.until("importing in")
+    host.process.kill()
+    host.until_ended()
 
 
 @pytest.mark.our_choice("func's own command line")
