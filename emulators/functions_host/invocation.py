@@ -172,6 +172,10 @@ class Invoker:
         try:
             with self._logs.invocation(invocation_id, function.name):
                 returned = await self._run(function, call, retry, invocation_id)
+        except asyncio.CancelledError as raised:
+            if _is_cancelled_itself():
+                raise
+            failure = raised  # the function let it escape: nobody has cancelled this invocation
         except (Exception, SystemExit) as raised:  # noqa: BLE001 - the outcome carries it to whoever answers for it
             failure = raised
         sys.stdout.flush()
@@ -235,6 +239,11 @@ class Invoker:
             value = returned if binding.name == "$return" else outputs.get(binding.name)
             if value is not None and value.type is not None:
                 await self._connector.write(function, binding, value, call)
+
+
+def _is_cancelled_itself() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def failure_text(function: str, failure: BaseException) -> str:

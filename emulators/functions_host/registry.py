@@ -95,16 +95,17 @@ def _register(
         return function
     kind = function.trigger.type.lower()
     try:
-        if kind not in TRIGGERS:
-            raise NotBuilt(f"the trigger type '{function.trigger.type}'")
-        connectors.check(function)
-        TRIGGERS[kind](registry, function, settings, host)
-    except NotBuilt as missing:
-        if kind == HTTP:
-            _register_route(registry, function, host, not_built=str(missing))
-        elif kind == eventgrid.TYPE:
-            registry.not_built_webhooks[function.name] = str(missing)
-        return replace(function, error=str(missing))
+        try:
+            if kind not in TRIGGERS:
+                raise NotBuilt(f"the trigger type '{function.trigger.type}'")
+            connectors.check(function)
+            TRIGGERS[kind](registry, function, settings, host)
+        except NotBuilt as missing:
+            if kind == HTTP:
+                _register_route(registry, function, host, not_built=str(missing))
+            elif kind == eventgrid.TYPE:
+                registry.not_built_webhooks[function.name] = str(missing)
+            raise
     except FunctionInError as failure:
         return replace(function, error=str(failure))
     return function
