@@ -172,6 +172,8 @@ class Host:
         self._invoker.close()
         if self._store is not None:
             await self._store.close()
+        if self._keys is not None:
+            await self._keys.store.close()
 
     async def handle(self, request: Request) -> Response:
         """The answer to any request."""

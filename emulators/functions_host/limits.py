@@ -28,8 +28,8 @@ RELOAD_QUIET_MILLISECONDS = 300
 
 EVENT_GRID_EVENTS_MAX = 5_000
 """Elements of one Event Grid delivery: the service's own maxEventsPerBatch."""
-TIMER_STORAGE_SECONDS_MAX = 10.0
-"""One attempt to read or write a timer's status blob: our choice."""
+STORAGE_SECONDS_MAX = 10.0
+"""One attempt to read or write a blob of AzureWebJobsStorage: our choice."""
 LISTENER_RETRY_SECONDS_MIN = 2.0
 LISTENER_RETRY_SECONDS_MAX = 120.0
 """webjobs-sdk: FunctionListener, the wait before a listener that could not start is started again, doubling."""

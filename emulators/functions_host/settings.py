@@ -104,8 +104,8 @@ class Settings:
         return (self.get(name) or "").lower() in ("1", "true")
 
     def connection(self, name: str) -> str | None:
-        """The connection string called `name`: as it is, among the connection strings, or with the old prefix."""
-        return self.get(name) or self.get(f"ConnectionStrings:{name}") or self.get(f"AzureWebJobs{name}")
+        """The connection string called `name`: as it is, or among the connection strings."""
+        return self.get(name) or self.get(f"ConnectionStrings:{name}")
 
     def section(self, name: str) -> dict[str, str]:
         """The settings below `name` (`name__accountEndpoint` …), by the rest of their lower-case name."""
