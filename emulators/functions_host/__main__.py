@@ -93,7 +93,6 @@ def _start(options: argparse.Namespace) -> int:
     root = Path.cwd()
     console = Console(Clock())
     console.banner(CORE_TOOLS_VERSION)
-    rules.check_app_root(root)
     local = rules.read_local_settings(rules.find_local_settings(root), lambda text: console.always(text, "warning"))
     merged = rules.merge_environment(local, os.environ, lambda text: console.always(text, "warning"))
     rules.check_runtime(merged)

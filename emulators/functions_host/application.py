@@ -1,6 +1,6 @@
 """The composition of one worker: the app's functions behind keys, fault rules, routes and the host's endpoints.
 
-`create` needs no socket. It imports the user's app, so call it on the loop that is to run the functions.
+`Host` needs no socket. It imports the user's app, so make it on the loop that is to run the functions.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class Host:
         )
 
     def listen(self) -> None:
-        """Start what is not HTTP: one worker of a host does, once its predecessor has ended."""
+        """Start what is not HTTP: one worker of a host does."""
         self._listeners.start()
 
     async def _open(self) -> None:
@@ -166,7 +166,7 @@ class Host:
                 await keys.load(each.name for each in self.registry.functions)
 
     async def _close(self) -> None:
-        await self._invoker.stop()
+        self._invoker.stop()
         await self._listeners.stop()
         await self._admin.finish()
         self._invoker.close()

@@ -1,6 +1,6 @@
 """HTTP triggers: from a request to the datum that the converter decodes, and from what came back to a response.
 
-Pure but for the invocation itself. Must not know how functions are found (routes) or who may call them (keys).
+Pure. Must not know how functions are found (routes) or who may call them (keys).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from emulators.functions_host.connector import Connectors
+from emulators.functions_host.console import Listed
 from emulators.functions_host.errors import FunctionInError, NotBuilt
 from emulators.functions_host.index import Function
 from emulators.functions_host.keys import Level
@@ -30,17 +31,6 @@ class HttpTarget:
     function: Function
     level: Level
     not_built: str = ""
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A function as the console lists it."""
-
-    name: str
-    kind: str
-    methods: tuple[str, ...]
-    route: str | None
-    disabled: bool
 
 
 @dataclass

@@ -107,11 +107,6 @@ class Settings:
         """The connection string called `name`: as it is, or among the connection strings."""
         return self.get(name) or self.get(f"ConnectionStrings:{name}")
 
-    def section(self, name: str) -> dict[str, str]:
-        """The settings below `name` (`name__accountEndpoint` …), by the rest of their lower-case name."""
-        prefix = name.lower() + ":"
-        return {key.removeprefix(prefix): value for key, value in self._by_name.items() if key.startswith(prefix)}
-
     def resolve(self, text: str) -> str:
         """`text` with every `%Name%` replaced. Raises FunctionInError for one that is not set."""
 
@@ -128,22 +123,17 @@ class Settings:
         return self.flag(f"AzureWebJobs.{function}.Disabled") or self.flag(f"AzureWebJobs_{function}_Disabled")
 
 
-def check_app_root(root: Path) -> None:
-    """Raise StartError unless `root` or, for local.settings.json, a folder above it is an app's."""
-    for folder in (root, *root.parents):
-        if (folder / HOST_FILE).exists() or (folder / LOCAL_FILE).exists():
-            return
-    raise StartError(
-        f"Unable to find project root. Expecting to find one of {HOST_FILE}, {LOCAL_FILE} in project root."
-    )
-
-
 def find_local_settings(root: Path) -> Path:
-    """Where local.settings.json is read: the first folder from `root` upwards that looks like a project's root."""
+    """Where local.settings.json is read: the first folder from `root` upwards that looks like a project's root.
+
+    Raises StartError when there is none.
+    """
     for folder in (root, *root.parents):
         if (folder / HOST_FILE).exists() or (folder / LOCAL_FILE).exists():
             return folder / LOCAL_FILE
-    return root / LOCAL_FILE
+    raise StartError(
+        f"Unable to find project root. Expecting to find one of {HOST_FILE}, {LOCAL_FILE} in project root."
+    )
 
 
 def read_local_settings(file: Path, warn: Warn) -> LocalSettings:

@@ -25,7 +25,7 @@ from emulators.functions_host.order import StartOrder, read_order, take_over
 from emulators.functions_host.settings import read_host_json
 
 EXIT_NOT_STARTED = 1
-CHATTY = ("asyncio", "uvicorn", "watchfiles")
+CHATTY = ("asyncio", "uvicorn")
 """Loggers of our own machinery, which the real worker does not have."""
 
 
