@@ -86,7 +86,7 @@ class Host:
             console=console,
             logs=logs,
             connector=connectors,
-            default_retry=read_host_retry_policy(configuration.section("retry")),
+            default_retry=read_host_retry_policy(configuration),
         )
         host_id = settings.get("AzureFunctionsWebHost:hostid") or default_host_id(root)
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
@@ -111,7 +111,7 @@ class Host:
             "functions_host", self._clock, self._faults, self._health, self._reset, prefix=CONTROL_PREFIX
         )
         self._headers = {"server": "Kestrel", **configuration.section("extensions:http:customHeaders")}
-        self._body_bytes_max = int(settings.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT") or BODY_BYTES_MAX)
+        self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)
         for path in UNHEEDED:
             if configuration.number(path, -1) > 0:
                 console.always(f"host.json: {path.replace(':', '.')} is not heeded by this host.", "warning")

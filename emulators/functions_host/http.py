@@ -82,6 +82,8 @@ def _from_text(text: str) -> Response:
 def _from_response_object(document: Mapping[str, Any]) -> Response:
     status = document.get("statuscode", document.get("status", 200))
     given = document.get("headers") or {}
+    if not isinstance(given, dict):
+        raise ValueError("the headers of the returned response object are not an object")  # noqa: TRY004
     headers: dict[str, str | list[str]] = {
         name.lower(): str(value) for name, value in given.items() if name.lower() not in OWNED_BY_SERVER
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 PORT_DEFAULT = 7071
 """Core Tools, StartHostAction."""
+PORT_MAX = 65_535
+"""TCP."""
 BODY_BYTES_MAX = 104_857_600
 """host: HttpRequestBodySizeMiddleware; the setting FUNCTIONS_REQUEST_BODY_SIZE_LIMIT overrides it."""
 SETTINGS_BYTES_MAX = 4 * 1024 * 1024

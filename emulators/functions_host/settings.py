@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from emulators.functions_host.errors import FunctionInError, StartError
-from emulators.functions_host.limits import SETTINGS_BYTES_MAX
+from emulators.functions_host.limits import PORT_MAX, SETTINGS_BYTES_MAX
 
 HOST_FILE = "host.json"
 LOCAL_FILE = "local.settings.json"
@@ -103,6 +103,13 @@ class Settings:
         """Whether the setting is `1` or `true`."""
         return (self.get(name) or "").lower() in ("1", "true")
 
+    def number(self, name: str, default: int) -> int:
+        """The setting as a whole number. Raises StartError naming it."""
+        text = self.get(name) or str(default)
+        if not text.isdecimal():
+            raise StartError(f"The setting {name} takes a whole number, got {text!r}.")
+        return int(text)
+
     def connection(self, name: str) -> str | None:
         """The connection string called `name`: as it is, or among the connection strings."""
         return self.get(name) or self.get(f"ConnectionStrings:{name}")
@@ -159,7 +166,7 @@ def read_local_settings(file: Path, warn: Warn) -> LocalSettings:
         values = {}
     host = {name.lower(): value for name, value in (folded.get("host") or {}).items()}
     port = str(host.get("localhttpport") or "")
-    if port and not port.isdecimal():
+    if port and not (port.isdecimal() and int(port) <= PORT_MAX):
         raise StartError(f"{LOCAL_FILE}: Host.LocalHttpPort takes a port number, got {port!r}.")
     return LocalSettings(
         values=values,

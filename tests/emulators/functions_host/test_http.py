@@ -43,6 +43,10 @@ def Text(req: func.HttpRequest) -> str:
     return '{"statusCode": 201, "body": {"a": [1]}}'
 
 @app.route()
+def Misshapen(req: func.HttpRequest) -> str:
+    return '{"body": 1, "headers": ["x"]}'
+
+@app.route()
 def Raises(req: func.HttpRequest) -> func.HttpResponse:
     raise ValueError("secret detail")
 
@@ -164,7 +168,7 @@ def test_a_returned_json_text_is_a_response_object(host: RunningHost) -> None:
     assert "\n" in answer.text
 
 
-@pytest.mark.parametrize("path", ["/api/raises", "/api/nothing", "/api/cancels"])
+@pytest.mark.parametrize("path", ["/api/raises", "/api/nothing", "/api/cancels", "/api/misshapen"])
 @pytest.mark.read_in_sdk("azure-functions-host ExceptionMiddleware.cs")
 def test_a_failure_is_500_without_a_word(host: RunningHost, path: str) -> None:
     """An exception or an unusable result tells the caller nothing."""

@@ -71,6 +71,38 @@ def test_encrypted_settings_stop_the_start(tmp_path: Path) -> None:
     assert "Failed to decrypt settings." in printed
 
 
+@pytest.mark.parametrize(
+    ("host", "values", "expected"),
+    [
+        ({}, {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "much"}, "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT takes a whole number"),
+        ({"retry": {"strategy": "fixedDelay", "delayInterval": "soon"}}, {}, "host.json: retry: "),
+        ({"retry": {"strategy": "fixedDelay", "maxRetryCount": "many"}}, {}, "host.json: retry.maxRetryCount takes"),
+    ],
+)
+@pytest.mark.our_choice("a setting that cannot be used stops the start and is named, without a traceback of ours")
+def test_a_setting_that_cannot_be_used_is_named(
+    tmp_path: Path, host: dict[str, object], values: dict[str, str], expected: str
+) -> None:
+    """The line says which one it is."""
+    code, printed = failed_start(write_app(tmp_path, APP, host=host, values=values))
+    assert code == 1
+    assert expected in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.our_choice("a port over 65535 is refused before anything is bound")
+def test_a_port_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    """Host.LocalHttpPort is checked as --port is."""
+    local = {"IsEncrypted": False, "Host": {"LocalHttpPort": 70000}}
+    command = [sys.executable, "-m", "emulators.functions_host", "start"]
+    done = subprocess.run(
+        command, cwd=write_app(tmp_path, APP, local=local), capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 1
+    assert "Host.LocalHttpPort takes a port number, got '70000'." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.read_in_sdk("azure-functions-core-tools ScriptHostHelpers.cs")
 def test_a_folder_that_is_no_app_is_refused(tmp_path: Path) -> None:
     """Neither host.json nor local.settings.json: the start says what it looks for."""
