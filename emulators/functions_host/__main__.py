@@ -149,9 +149,7 @@ def _plan(
 
 
 def _origins(options: argparse.Namespace, local: LocalSettings) -> tuple[str, ...]:
-    if options.cors is None:
-        return local.cors
-    return tuple(each.strip() for each in options.cors.split(",") if each.strip())
+    return local.cors if options.cors is None else rules.comma_separated(options.cors)
 
 
 def _levels(options: argparse.Namespace, configuration: Configuration) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from emulators.base.clock import Clock
-from emulators.base.control import Control, json_response
+from emulators.base.control import Control, problem
 from emulators.base.faults import Act, Faults, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
@@ -188,9 +188,7 @@ class Host:
 
     async def _answer_control(self, request: Request) -> Response:
         if self._flags.processes > 1 and request.method != "GET":
-            return json_response(
-                501, {"status": 501, "detail": "Control endpoints with several worker processes are not built."}
-            )
+            return problem(501, "Control endpoints with several worker processes are not built.")
         return await self._control.handle(request)
 
     async def _answer(self, request: Request) -> Response:
@@ -220,7 +218,7 @@ class Host:
         if function.disabled and proved is not Level.ADMIN:
             return Response(404)
         if target.not_built:
-            return _text(501, target.not_built)
+            return http.text_response(501, target.not_built)
         call = Call(
             http.request_datum(request, values),
             trace=continue_trace(request.headers, self._ids),
@@ -246,11 +244,11 @@ class Host:
             return Response(401)
         name = next((value for key, value in request.query if key.lower() == "functionname"), "")
         if name in self.registry.not_built_webhooks:
-            return _text(501, self.registry.not_built_webhooks[name])
+            return http.text_response(501, self.registry.not_built_webhooks[name])
 
         async def work() -> Response:
             try:
-                return await self._webhook.handle(request)
+                return await self._webhook.handle(request, name)
             except (ValueError, KeyError, TypeError, IndexError) as refusal:
                 self._console.always(f"The webhook's body cannot be used: {type(refusal).__name__}: {refusal}", "error")
                 return Response(500)
@@ -308,7 +306,3 @@ def _refuse_by_rule(act: Act) -> Response:
     assert act.status is not None
     seconds = act.retry_after_seconds
     return Response(act.status, {} if seconds is None else {"retry-after": str(round(seconds))})
-
-
-def _text(status: int, text: str) -> Response:
-    return Response(status, {"content-type": "text/plain; charset=utf-8"}, text.encode())

@@ -172,9 +172,14 @@ def read_local_settings(file: Path, warn: Warn) -> LocalSettings:
         values=values,
         port=int(port) if port else None,
         address=host.get("localhttpaddress"),
-        cors=tuple(each.strip() for each in str(host.get("cors") or "").split(",") if each.strip()),
+        cors=comma_separated(str(host.get("cors") or "")),
         cors_credentials=host.get("corscredentials") is True,
     )
+
+
+def comma_separated(text: str) -> tuple[str, ...]:
+    """The elements of a list such as CORS origins; empty ones do not count."""
+    return tuple(each.strip() for each in text.split(",") if each.strip())
 
 
 def merge_environment(local: LocalSettings, process: Mapping[str, str], warn: Warn) -> dict[str, str]:
