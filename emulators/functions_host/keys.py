@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from emulators.base.ids import Ids
 from emulators.base.serving import Request
@@ -68,7 +69,7 @@ class FileSecrets:
 
     async def read(self, name: str) -> dict[str, Any] | None:
         """The document, or None when there is none yet."""
-        file = self.folder / f"{name.lower()}.json"
+        file = self._file(name)
         if not file.exists():
             return None
         with _named(str(file)):
@@ -77,13 +78,17 @@ class FileSecrets:
     async def write(self, name: str, document: Mapping[str, Any]) -> None:
         """Keep the document, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        unfinished = self.folder / f".{name.lower()}.{os.getpid()}"
+        file = self._file(name)
+        unfinished = file.with_name(f".{file.stem}.{os.getpid()}")
         unfinished.touch(mode=0o600)
         unfinished.write_text(json.dumps(document, indent=2), encoding="utf-8")
-        unfinished.replace(self.folder / f"{name.lower()}.json")
+        unfinished.replace(file)
 
     async def close(self) -> None:
         """Nothing is open."""
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name.lower()}.json"
 
 
 @dataclass
@@ -115,11 +120,12 @@ class Keys:
         self.master, self.host, self.system, self.functions = master, host, system, own
 
     async def _load_function(self, name: str) -> dict[str, str]:
-        kept = await self.store.read(name)
+        document = quote(name, safe="")  # a function that is in error for its name has keys too: no path in it
+        kept = await self.store.read(document)
         if kept is not None:
             return _by_name(kept.get("keys"))
         made = {"default": self._new_key()}
-        await self.store.write(name, {"keys": _as_list(made), "source": "runtime"})
+        await self.store.write(document, {"keys": _as_list(made), "source": "runtime"})
         return made
 
     def _new_key(self) -> str:

@@ -33,6 +33,11 @@ def Keyed(req: func.HttpRequest) -> func.HttpResponse:
 def Masters(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("ok")
 
+@app.function_name("../escape/from")
+@app.route("escape")
+def Escape(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("ok")
+
 @app.event_grid_trigger(arg_name="event")
 def OnEvent(event: func.EventGridEvent):
     pass
@@ -102,6 +107,13 @@ def test_the_event_grid_webhook_takes_its_system_key(host: RunningHost, secrets:
         "POST", "/runtime/webhooks/eventgrid", params=query, data="[]", headers={"aeg-event-type": "Notification"}
     )
     assert answer.status_code == status
+
+
+@pytest.mark.our_choice("a name that the host refuses does not stop it, and keys stay in their folder")
+def test_a_function_with_an_impossible_name_is_in_error_only(host: RunningHost, secrets: Path) -> None:
+    """Every file of keys is in the folder."""
+    host.until("The '../escape/from' function is in error")
+    assert (secrets / "..%2fescape%2ffrom.json").exists()
 
 
 @pytest.mark.read_in_sdk("azure-functions-host SecretManager.cs, BlobStorageSecretsRepository.cs")
