@@ -193,9 +193,9 @@ async def serve(
     config.load()
     config.ssl = bind.tls
     server = _Server(config, ready)
-    with _stop_signals(stop):
+    with stop_signals(stop):
         if exits_with_stdin:
-            _stop_when_stdin_closes(stop)
+            stop_when_stdin_closes(stop)
         await application.open()
         try:
             serving = asyncio.create_task(server.serve(sockets=listeners))
@@ -328,7 +328,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _stop_signals(stop: asyncio.Event) -> Iterator[None]:
+def stop_signals(stop: asyncio.Event) -> Iterator[None]:
     """SIGTERM and SIGINT set `stop`; a second one while draining has its usual effect."""
     loop = asyncio.get_running_loop()
     if threading.current_thread() is not threading.main_thread():
@@ -349,8 +349,11 @@ def _stop_signals(stop: asyncio.Event) -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _stop_when_stdin_closes(stop: asyncio.Event) -> None:
-    """Set `stop` when the pipe at stdin ends: whoever started us is gone, even by kill -9."""
+def stop_when_stdin_closes(stop: asyncio.Event, *, seconds_max: float = ORPHAN_SECONDS_MAX) -> None:
+    """Set `stop` when the pipe at stdin ends: whoever started us is gone, even by kill -9.
+
+    A process that has not ended `seconds_max` later is ended, whatever it does.
+    """
     loop = asyncio.get_running_loop()
 
     def watch() -> None:
@@ -358,7 +361,7 @@ def _stop_when_stdin_closes(stop: asyncio.Event) -> None:
             pass
         with contextlib.suppress(RuntimeError):  # the loop may have ended by itself meanwhile
             loop.call_soon_threadsafe(stop.set)
-        threading.Event().wait(ORPHAN_SECONDS_MAX)
+        threading.Event().wait(seconds_max)
         os._exit(1)  # something blocks the loop; nobody is left to kill us
 
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()

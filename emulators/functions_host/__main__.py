@@ -11,13 +11,14 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from emulators.base.cli import EXIT_CANNOT_START, announce, port_number
 from emulators.base.clock import Clock
 from emulators.base.serving import Bind, PortTaken, listen
-from emulators.base.tls import authority_directory, local_authority, trust_line
+from emulators.base.tls import authority_directory, server_context, trust_line
 from emulators.functions_host import settings as rules
 from emulators.functions_host.console import LEVELS, Console
 from emulators.functions_host.cors import Cors
@@ -29,7 +30,6 @@ from emulators.functions_host.supervisor import Plan, Supervisor
 
 CORE_TOOLS_VERSION = "4.2.0"
 NOT_BUILT = ("--cert", "--password", "--runtime", "--enable-json-output", "--json-output-file", "--debug")
-SSL_MODES = "--useHttps serves with a certificate of this machine's own authority"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--cors", help="origins that may call, separated by commas")
     start.add_argument("--cors-credentials", action="store_true", help="allow cookies of those origins")
     start.add_argument("--timeout", "-t", type=_seconds, help="seconds that loading the app may take")
-    start.add_argument("--useHttps", action="store_true", help="serve https; " + SSL_MODES)
+    start.add_argument("--useHttps", action="store_true", help="serve https with a certificate of the local authority")
     start.add_argument("--language-worker", metavar="ARGUMENTS", help="Python's arguments before the worker, quoted")
     start.add_argument("--enableAuth", action="store_true", help="demand keys as Azure does")
     start.add_argument("--functions", nargs="+", metavar="NAME", help="run these functions only")
@@ -93,7 +93,6 @@ def _start(options: argparse.Namespace) -> int:
     root = Path.cwd()
     console = Console(Clock())
     console.banner(CORE_TOOLS_VERSION)
-    rules.check_app_root(root)
     local = rules.read_local_settings(rules.find_local_settings(root), lambda text: console.always(text, "warning"))
     merged = rules.merge_environment(local, os.environ, lambda text: console.always(text, "warning"))
     rules.check_runtime(merged)
@@ -103,19 +102,19 @@ def _start(options: argparse.Namespace) -> int:
     Cors(_origins(options, local), options.cors_credentials or local.cors_credentials)  # refused before anything runs
     address = options.address or local.address or "127.0.0.1"
     wanted = options.port if options.port is not None else local.port
-    bind = Bind(address, PORT_DEFAULT if wanted is None else wanted)
+    tls = None
     if options.useHttps:
-        local_authority(authority_directory())
+        tls = server_context(authority_directory())
         print(f"trust this machine's authority: {trust_line(authority_directory())}", file=sys.stderr)
+    bind = Bind(address, PORT_DEFAULT if wanted is None else wanted, tls)
     listener = listen(bind)
-    port = listener.getsockname()[1]
-    url = bind.url(port) if not options.useHttps else bind.url(port).replace("http:", "https:", 1)
-    environment = rules.host_environment(merged, root, port)
-    plan = _plan(options, local, configuration, environment, root, url, address, port)
+    bind = replace(bind, port=listener.getsockname()[1])
+    environment = rules.host_environment(merged, root, bind.port)
+    plan = _plan(options, local, configuration, environment, root, bind)
 
     async def run() -> int:
         supervisor = Supervisor(listener, plan, console, Clock())
-        return await supervisor.run(lambda: announce(url), exits_with_stdin=options.exit_when_stdin_closes)
+        return await supervisor.run(lambda: announce(plan.order.url), exits_with_stdin=options.exit_when_stdin_closes)
 
     return asyncio.run(run())
 
@@ -126,43 +125,31 @@ def _plan(
     configuration: Configuration,
     environment: Mapping[str, str],
     root: Path,
-    url: str,
-    address: str,
-    port: int,
+    bind: Bind,
 ) -> Plan:
     user_level, system_level = _levels(options, configuration)
-    processes = _processes(environment)
-
-    def order(listener: Mapping[str, Any], control: Mapping[str, Any], is_first: bool, announces: bool) -> StartOrder:
-        return StartOrder(
-            url=url,
-            listener=listener,
-            control=control,
-            is_first=is_first,
-            announces=announces,
-            address=address,
-            port=port,
-            https=options.useHttps,
-            enable_auth=options.enableAuth,
-            cors=_origins(options, local),
-            cors_credentials=options.cors_credentials or local.cors_credentials,
-            verbose=options.verbose,
-            user_log_level=user_level,
-            system_log_level=system_level,
-            processes=processes,
-        )
-
+    order = StartOrder(
+        url=bind.url(bind.port),
+        address=bind.host,
+        port=bind.port,
+        https=options.useHttps,
+        enable_auth=options.enableAuth,
+        cors=_origins(options, local),
+        cors_credentials=options.cors_credentials or local.cors_credentials,
+        verbose=options.verbose,
+        user_log_level=user_level,
+        system_log_level=system_level,
+        processes=_processes(environment),
+    )
     try:
         arguments = tuple(shlex.split(options.language_worker or ""))
     except ValueError as refusal:
         raise StartError(f"--language-worker: {refusal}") from refusal
-    return Plan(root, environment, arguments, processes, options.timeout or WORKER_START_SECONDS_MAX, order)
+    return Plan(root, environment, arguments, options.timeout or WORKER_START_SECONDS_MAX, order)
 
 
 def _origins(options: argparse.Namespace, local: LocalSettings) -> tuple[str, ...]:
-    if options.cors is None:
-        return local.cors
-    return tuple(each.strip() for each in options.cors.split(",") if each.strip())
+    return local.cors if options.cors is None else rules.comma_separated(options.cors)
 
 
 def _levels(options: argparse.Namespace, configuration: Configuration) -> tuple[str, str]:

@@ -17,6 +17,7 @@ import orjson
 
 from emulators.base.serving import Request, Response
 from emulators.functions_host.console import Console
+from emulators.functions_host.http import text_response
 from emulators.functions_host.index import Function
 from emulators.functions_host.invocation import Call, Invoker
 from emulators.functions_host.registry import HTTP, Registry
@@ -77,8 +78,7 @@ class Admin:
                     return _json({"errors": [function.error]} if function.error else {})
                 return _json(self._describe(function))
         if BEYOND.fullmatch(path):
-            text = f"{request.method} {path} of the Functions host is not built into this emulator."
-            return Response(501, {"content-type": "text/plain; charset=utf-8"}, text.encode())
+            return text_response(501, f"{request.method} {path} of the Functions host is not built into this emulator.")
         return Response(404)
 
     async def finish(self) -> None:
@@ -94,23 +94,20 @@ class Admin:
         except (ValueError, KeyError, TypeError):
             return Response(400)
         if function.error is not None:
-            return Response(501 if function.error.startswith("501") else 404, {}, function.error.encode())
+            return text_response(501 if function.error.startswith("501") else 404, function.error)
         make = self._calls.get(function.trigger.type.lower())
         if make is None:
             reason = f"POST /admin/functions/{function.name}: HTTP functions are not run by hand here; call their URL."
-            return Response(501, {"content-type": "text/plain; charset=utf-8"}, reason.encode())
+            return text_response(501, reason)
         try:
             call = make(function, "" if text is None else str(text))
         except ValueError as refusal:
             self._console.user("error", f"Exception binding parameter '{function.trigger.name}': {refusal}")
             return Response(202)
-        task = asyncio.create_task(self._invoke(function, call))
+        task = asyncio.create_task(self._invoker.invoke(function, call))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return Response(202)
-
-    async def _invoke(self, function: Function, call: Call) -> None:
-        await self._invoker.invoke(function, call)
 
     def _status(self) -> dict[str, Any]:
         return {

@@ -1,6 +1,6 @@
 """The composition of one worker: the app's functions behind keys, fault rules, routes and the host's endpoints.
 
-`create` needs no socket. It imports the user's app, so call it on the loop that is to run the functions.
+`Host` needs no socket. It imports the user's app, so make it on the loop that is to run the functions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from emulators.base.clock import Clock
-from emulators.base.control import Control, json_response
+from emulators.base.control import Control, problem
 from emulators.base.faults import Act, Faults, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
@@ -86,7 +86,7 @@ class Host:
             console=console,
             logs=logs,
             connector=connectors,
-            default_retry=read_host_retry_policy(configuration.section("retry")),
+            default_retry=read_host_retry_policy(configuration),
         )
         host_id = settings.get("AzureFunctionsWebHost:hostid") or default_host_id(root)
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
@@ -111,7 +111,7 @@ class Host:
             "functions_host", self._clock, self._faults, self._health, self._reset, prefix=CONTROL_PREFIX
         )
         self._headers = {"server": "Kestrel", **configuration.section("extensions:http:customHeaders")}
-        self._body_bytes_max = int(settings.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT") or BODY_BYTES_MAX)
+        self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)
         for path in UNHEEDED:
             if configuration.number(path, -1) > 0:
                 console.always(f"host.json: {path.replace(':', '.')} is not heeded by this host.", "warning")
@@ -150,7 +150,7 @@ class Host:
         )
 
     def listen(self) -> None:
-        """Start what is not HTTP: one worker of a host does, once its predecessor has ended."""
+        """Start what is not HTTP: one worker of a host does."""
         self._listeners.start()
 
     async def _open(self) -> None:
@@ -166,12 +166,14 @@ class Host:
                 await keys.load(each.name for each in self.registry.functions)
 
     async def _close(self) -> None:
-        await self._invoker.stop()
+        self._invoker.stop()
         await self._listeners.stop()
         await self._admin.finish()
         self._invoker.close()
         if self._store is not None:
             await self._store.close()
+        if self._keys is not None:
+            await self._keys.store.close()
 
     async def handle(self, request: Request) -> Response:
         """The answer to any request."""
@@ -186,9 +188,7 @@ class Host:
 
     async def _answer_control(self, request: Request) -> Response:
         if self._flags.processes > 1 and request.method != "GET":
-            return json_response(
-                501, {"status": 501, "detail": "Control endpoints with several worker processes are not built."}
-            )
+            return problem(501, "Control endpoints with several worker processes are not built.")
         return await self._control.handle(request)
 
     async def _answer(self, request: Request) -> Response:
@@ -218,7 +218,7 @@ class Host:
         if function.disabled and proved is not Level.ADMIN:
             return Response(404)
         if target.not_built:
-            return _text(501, target.not_built)
+            return http.text_response(501, target.not_built)
         call = Call(
             http.request_datum(request, values),
             trace=continue_trace(request.headers, self._ids),
@@ -244,11 +244,11 @@ class Host:
             return Response(401)
         name = next((value for key, value in request.query if key.lower() == "functionname"), "")
         if name in self.registry.not_built_webhooks:
-            return _text(501, self.registry.not_built_webhooks[name])
+            return http.text_response(501, self.registry.not_built_webhooks[name])
 
         async def work() -> Response:
             try:
-                return await self._webhook.handle(request)
+                return await self._webhook.handle(request, name)
             except (ValueError, KeyError, TypeError, IndexError) as refusal:
                 self._console.always(f"The webhook's body cannot be used: {type(refusal).__name__}: {refusal}", "error")
                 return Response(500)
@@ -306,7 +306,3 @@ def _refuse_by_rule(act: Act) -> Response:
     assert act.status is not None
     seconds = act.retry_after_seconds
     return Response(act.status, {} if seconds is None else {"retry-after": str(round(seconds))})
-
-
-def _text(status: int, text: str) -> Response:
-    return Response(status, {"content-type": "text/plain; charset=utf-8"}, text.encode())

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any, TextIO
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from emulators.base.clock import Clock
 
@@ -23,23 +23,31 @@ def level_number(name: str) -> int:
     return LEVELS.index(name.lower())
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A function as it is listed: `kind` is its trigger's type, `route` None unless that is HTTP."""
+
+    name: str
+    kind: str
+    methods: tuple[str, ...]
+    route: str | None
+    disabled: bool
+
+
 class Console:
-    """Writes lines to `stream`; `minimum` and `user_minimum` are the lowest levels shown of host and user."""
+    """Writes lines to what is stdout now; `minimum` and `user_minimum` are the lowest levels shown of host and user."""
 
     def __init__(
         self,
         clock: Clock,
-        stream: TextIO | None = None,
         *,
         minimum: str = "warning",
         user_minimum: str = "information",
-        sink: Callable[[str, str], None] | None = None,
     ) -> None:
         self._clock = clock
-        self._stream = stream or sys.stdout
+        self._stream = sys.stdout
         self._minimum = level_number(minimum)
         self._user_minimum = level_number(user_minimum)
-        self._sink = sink
         self._lock = threading.Lock()
         self._colours = self._stream.isatty() and not os.environ.get("NO_COLOR")
 
@@ -62,8 +70,6 @@ class Console:
         self._write(self._paint(text, colour) + "\n")
 
     def _line(self, level: str, text: str) -> None:
-        if self._sink:
-            self._sink(level, text)
         moment = self._clock.utc()
         stamp = self._paint(f"[{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z] ", GREY)
         self._write("".join(f"{stamp}{self._paint(line, COLOURS[level])}\n" for line in text.split("\n")))
@@ -84,11 +90,8 @@ class Console:
         self.plain("Function Runtime Version: 4.x", GREY)
         self.plain()
 
-    def functions(self, url: str, functions: Iterable[Any], *, verbose: bool) -> None:
-        """The list of functions, HTTP first, then the rest, then the disabled ones.
-
-        Each has `name`, `kind` (trigger type), `methods`, `route` (None unless HTTP) and `disabled`.
-        """
+    def functions(self, url: str, functions: Iterable[Listed], *, verbose: bool) -> None:
+        """The list of functions, HTTP first, then the rest, then the disabled ones."""
         listed = list(functions)
         if not listed:
             self.always("No job functions found. Try making your job classes and methods public.", "warning")

@@ -27,7 +27,3 @@ class NotBuilt(FunctionInError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"501: {what} is not built into this host. It exists on Azure; run this function there.")
-
-
-class InvocationFailed(Exception):
-    """A function raised, or what it returned cannot be used. The cause is the user's exception."""

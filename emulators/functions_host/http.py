@@ -1,6 +1,6 @@
 """HTTP triggers: from a request to the datum that the converter decodes, and from what came back to a response.
 
-Pure but for the invocation itself. Must not know how functions are found (routes) or who may call them (keys).
+Pure. Must not know how functions are found (routes) or who may call them (keys).
 """
 
 from __future__ import annotations
@@ -51,6 +51,11 @@ def response(returned: Datum | None) -> Response:
     return _from_text(str(returned.value))
 
 
+def text_response(status: int, text: str) -> Response:
+    """An answer of the host's own, in plain text."""
+    return Response(status, {"content-type": TEXT}, text.encode())
+
+
 def _from_http(value: Mapping[str, Any]) -> Response:
     headers: dict[str, str | list[str]] = {}
     for name, datum in value["headers"].items():
@@ -71,17 +76,19 @@ def _from_text(text: str) -> Response:
     try:
         document = json.loads(text)
     except ValueError:
-        return Response(200, {"content-type": TEXT}, text.encode())
+        return text_response(200, text)
     if isinstance(document, dict):
         folded = {name.lower(): value for name, value in document.items()}
         if "body" in folded:
             return _from_response_object(folded)
-    return Response(200, {"content-type": TEXT}, _plain(document).encode())
+    return text_response(200, _plain(document))
 
 
 def _from_response_object(document: Mapping[str, Any]) -> Response:
     status = document.get("statuscode", document.get("status", 200))
     given = document.get("headers") or {}
+    if not isinstance(given, dict):
+        raise ValueError("the headers of the returned response object are not an object")  # noqa: TRY004
     headers: dict[str, str | list[str]] = {
         name.lower(): str(value) for name, value in given.items() if name.lower() not in OWNED_BY_SERVER
     }

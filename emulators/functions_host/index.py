@@ -14,7 +14,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -65,7 +65,6 @@ class Function:
     retry: RetryPolicy | None = None
     disabled: bool = False
     error: str | None = None
-    warnings: tuple[str, ...] = field(default=())
 
     @property
     def runs(self) -> bool:

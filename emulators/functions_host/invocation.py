@@ -10,8 +10,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,7 +20,6 @@ from emulators.base.ids import Ids
 from emulators.functions_host import converters
 from emulators.functions_host.console import Console
 from emulators.functions_host.converters import Datum
-from emulators.functions_host.errors import InvocationFailed
 from emulators.functions_host.index import Binding, Function, user_traceback
 from emulators.functions_host.limits import RETRIES_MAX
 from emulators.functions_host.logs import InvocationLogs, thread_storage
@@ -50,10 +49,8 @@ class Call:
 class Outcome:
     """How an invocation (with its retries) ended."""
 
-    invocation_id: str
     returned: Datum | None = None
     failure: BaseException | None = None
-    cancelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,6 @@ class Invoker:
         logs: InvocationLogs,
         connector: Connector,
         default_retry: RetryPolicy | None = None,
-        on_finished: Callable[[Function, Outcome], None] | None = None,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -116,8 +112,7 @@ class Invoker:
         self._logs = logs
         self._connector = connector
         self._default_retry = default_retry
-        self._on_finished = on_finished
-        self._threads: Executor = ThreadPoolExecutor(max_workers=_thread_count(), thread_name_prefix="function")
+        self._threads = ThreadPoolExecutor(max_workers=_thread_count(), thread_name_prefix="function")
         self._stopping = asyncio.Event()
         self.outstanding = 0
 
@@ -134,13 +129,13 @@ class Invoker:
                 if failure is None or policy is None or not policy.allows(attempt + 1):
                     return outcome
                 if await self._stopped_within(policy.wait_seconds(attempt + 1, self._ids)):
-                    return Outcome(outcome.invocation_id, failure=failure, cancelled=True)
+                    return outcome
             return outcome
         finally:
             self.outstanding -= 1
 
-    async def stop(self) -> None:
-        """No further retries; waits for nothing."""
+    def stop(self) -> None:
+        """No further retries."""
         self._stopping.set()
 
     def close(self) -> None:
@@ -172,6 +167,10 @@ class Invoker:
         try:
             with self._logs.invocation(invocation_id, function.name):
                 returned = await self._run(function, call, retry, invocation_id)
+        except asyncio.CancelledError as raised:
+            if _is_cancelled_itself():
+                raise
+            failure = raised  # the function let it escape: nobody has cancelled this invocation
         except (Exception, SystemExit) as raised:  # noqa: BLE001 - the outcome carries it to whoever answers for it
             failure = raised
         sys.stdout.flush()
@@ -182,10 +181,7 @@ class Invoker:
         else:
             self._console.user("error", f"Executed 'Functions.{function.name}' (Failed, {ending}")
             self._console.user("error", failure_text(function.name, failure))
-        outcome = Outcome(invocation_id, returned, failure)
-        if self._on_finished:
-            self._on_finished(function, outcome)
-        return outcome
+        return Outcome(returned, failure)
 
     async def _run(self, function: Function, call: Call, retry: RetryContext, invocation_id: str) -> Datum | None:
         signature = function.signature
@@ -237,19 +233,18 @@ class Invoker:
                 await self._connector.write(function, binding, value, call)
 
 
+def _is_cancelled_itself() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 def failure_text(function: str, failure: BaseException) -> str:
     """A failure as the host's console flattens it."""
     return (
         f"System.Private.CoreLib: Exception while executing function: Functions.{function}. "
         f"System.Private.CoreLib: Result: Failure\nException: {type(failure).__name__}: {failure}\n"
-        f"Stack: {_stack(failure)}"
+        f"Stack: {user_traceback(failure)}"
     )
-
-
-def _stack(failure: BaseException) -> str:
-    if isinstance(failure, InvocationFailed):
-        return ""
-    return user_traceback(failure)
 
 
 def _retry_exception(failure: BaseException | None) -> RetryException | None:
@@ -271,6 +266,3 @@ def _thread_count() -> int | None:
     """PYTHON_THREADPOOL_THREAD_COUNT when it is a positive number, else what ThreadPoolExecutor takes itself."""
     text = os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
     return int(text) if text.isdecimal() and int(text) > 0 else None
-
-
-Task = Callable[[], Awaitable[None]]

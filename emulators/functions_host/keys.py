@@ -15,21 +15,23 @@ The host key for all functions is called `default`, the key of the Event Grid we
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from emulators.base.ids import Ids
 from emulators.base.serving import Request
 from emulators.functions_host.errors import FunctionInError, StartError
 from emulators.functions_host.limits import KEY_BYTES
 from emulators.functions_host.settings import Settings
-from emulators.functions_host.storage import SECRETS_CONTAINER, JsonBlobs, webjobs_storage
+from emulators.functions_host.storage import SECRETS_CONTAINER, JsonBlobs, json_object, webjobs_storage
 
 EVENT_GRID_KEY = "eventgrid_extension"
 PATH_SETTING = "FUNCTIONS_SECRETS_PATH"
@@ -55,6 +57,9 @@ class SecretStore(Protocol):
     async def write(self, name: str, document: Mapping[str, Any]) -> None:
         """Keep the document."""
 
+    async def close(self) -> None:
+        """Close the connections."""
+
 
 @dataclass
 class FileSecrets:
@@ -64,26 +69,31 @@ class FileSecrets:
 
     async def read(self, name: str) -> dict[str, Any] | None:
         """The document, or None when there is none yet."""
-        file = self.folder / f"{name.lower()}.json"
+        file = self._file(name)
         if not file.exists():
             return None
-        document = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(document, dict):
-            raise StartError(f"{file} is not a JSON object; remove it and new keys are made.")
-        return document
+        with _named(str(file)):
+            return json_object(file.read_text(encoding="utf-8"))
 
     async def write(self, name: str, document: Mapping[str, Any]) -> None:
         """Keep the document, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        unfinished = self.folder / f".{name.lower()}.{os.getpid()}"
+        file = self._file(name)
+        unfinished = file.with_name(f".{file.stem}.{os.getpid()}")
         unfinished.touch(mode=0o600)
         unfinished.write_text(json.dumps(document, indent=2), encoding="utf-8")
-        unfinished.replace(self.folder / f"{name.lower()}.json")
+        unfinished.replace(file)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name.lower()}.json"
 
 
 @dataclass
 class Keys:
-    """All keys in force, by name."""
+    """All keys in force, by name; none before `load` has ended."""
 
     store: SecretStore
     ids: Ids
@@ -93,31 +103,32 @@ class Keys:
     functions: dict[str, dict[str, str]] = field(default_factory=dict)
 
     async def load(self, functions: Iterable[str]) -> None:
-        """Read all keys, making those that are missing."""
-        document = await self.store.read("host") or {}
-        self.master = (document.get("masterKey") or {}).get("value") or self.new_key()
-        self.host = _by_name(document.get("functionKeys")) or {"default": self.new_key()}
-        self.system = _by_name(document.get("systemKeys"))
-        self.system.setdefault(EVENT_GRID_KEY, self.new_key())
-        if self._host_document() != {name: document.get(name) for name in self._host_document()}:
-            await self.save_host()
-        for name in functions:
-            kept = await self.store.read(name)
-            self.functions[name.lower()] = _by_name((kept or {}).get("keys"))
-            if kept is None:
-                self.functions[name.lower()]["default"] = self.new_key()
-                await self.save_function(name)
+        """Read all keys, making and keeping those that are missing. What it raises leaves no key in force."""
+        kept = await self.store.read("host") or {}
+        master = (kept.get("masterKey") or {}).get("value") or self._new_key()
+        host = _by_name(kept.get("functionKeys")) or {"default": self._new_key()}
+        system = _by_name(kept.get("systemKeys"))
+        system.setdefault(EVENT_GRID_KEY, self._new_key())
+        document = {
+            "masterKey": {"name": "master", "value": master, "encrypted": False},
+            "functionKeys": _as_list(host),
+            "systemKeys": _as_list(system),
+        }
+        if document != {name: kept.get(name) for name in document}:
+            await self.store.write("host", {**document, "source": "runtime"})
+        own = {name.lower(): await self._load_function(name) for name in functions}
+        self.master, self.host, self.system, self.functions = master, host, system, own
 
-    async def save_host(self) -> None:
-        """Keep master, host and system keys."""
-        await self.store.write("host", {**self._host_document(), "source": "runtime"})
+    async def _load_function(self, name: str) -> dict[str, str]:
+        document = quote(name, safe="")  # a function that is in error for its name has keys too: no path in it
+        kept = await self.store.read(document)
+        if kept is not None:
+            return _by_name(kept.get("keys"))
+        made = {"default": self._new_key()}
+        await self.store.write(document, {"keys": _as_list(made), "source": "runtime"})
+        return made
 
-    async def save_function(self, name: str) -> None:
-        """Keep the keys of one function."""
-        await self.store.write(name, {"keys": _as_list(self.functions[name.lower()]), "source": "runtime"})
-
-    def new_key(self) -> str:
-        """A fresh key."""
+    def _new_key(self) -> str:
         return base64.urlsafe_b64encode(self.ids.token(KEY_BYTES)).decode()
 
     def level(self, request: Request, function: str | None = None) -> tuple[Level, str]:
@@ -138,13 +149,6 @@ class Keys:
                 found = (level, name)
         return found
 
-    def _host_document(self) -> dict[str, Any]:
-        return {
-            "masterKey": {"name": "master", "value": self.master, "encrypted": False},
-            "functionKeys": _as_list(self.host),
-            "systemKeys": _as_list(self.system),
-        }
-
 
 def satisfies(proved: Level, demanded: Level) -> bool:
     """Whether a key opens a function: a system key opens no function."""
@@ -156,6 +160,15 @@ def file_secrets(settings: Settings, host_id: str) -> FileSecrets:
     configured = settings.get(PATH_SETTING)
     home = Path.home() / ".azure-emulators" / "functions_host" / host_id / "secrets"
     return FileSecrets(Path(configured) if configured else home)
+
+
+@contextlib.contextmanager
+def _named(place: str) -> Iterator[None]:
+    """A document that cannot be read stops the start: it is not replaced, since its keys may be in use."""
+    try:
+        yield
+    except ValueError as refusal:
+        raise StartError(f"{place} is not a JSON object; remove it and new keys are made.") from refusal
 
 
 def _by_name(keys: Any) -> dict[str, str]:
@@ -175,11 +188,17 @@ class BlobSecrets:
 
     async def read(self, name: str) -> dict[str, Any] | None:
         """The document, or None when there is none yet. Raises StorageUnavailable."""
-        return await self.blobs.read(f"{self.host_id}/{name.lower()}.json")
+        blob = f"{self.host_id}/{name.lower()}.json"
+        with _named(f"The blob {SECRETS_CONTAINER}/{blob}"):
+            return await self.blobs.read(blob)
 
     async def write(self, name: str, document: Mapping[str, Any]) -> None:
         """Keep the document. Raises StorageUnavailable."""
         await self.blobs.write(f"{self.host_id}/{name.lower()}.json", document)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.blobs.close()
 
 
 def secret_store(settings: Settings, host_id: str) -> SecretStore:

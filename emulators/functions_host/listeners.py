@@ -6,6 +6,7 @@ What webjobs-sdk's FunctionListener does for a host that starts partially. Knows
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Protocol
 
 from emulators.base.clock import Clock
@@ -44,9 +45,10 @@ class Listeners:
 
     def start(self) -> None:
         """Start every listener, each on its own."""
-        self._tasks = [
-            asyncio.create_task(self._keep(each), name=f"listen {each.function.name}") for each in self._listeners
-        ]
+        for each in self._listeners:
+            task = asyncio.create_task(self._keep(each), name=f"listen {each.function.name}")
+            task.add_done_callback(partial(self._note_end, each.function.name))
+            self._tasks.append(task)
 
     async def stop(self) -> None:
         """Cancel every listener and wait until its present run has ended."""
@@ -54,6 +56,14 @@ class Listeners:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+
+    def _note_end(self, name: str, task: asyncio.Task[None]) -> None:
+        """A listener ends when it is stopped; any other end is a mistake of ours, and is said."""
+        self.running.discard(name)
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:
+            self.failures[name] = f"{type(failure).__name__}: {failure}"
+            self._console.always(f"The listener for function 'Functions.{name}' ended: {self.failures[name]}", "error")
 
     async def _keep(self, listener: Listener) -> None:
         name = listener.function.name

@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,6 @@ class StartOrder:
     """Everything a worker needs beyond its environment and its current directory, which is the app's root."""
 
     url: str
-    listener: Mapping[str, Any]
-    control: Mapping[str, Any]
-    is_first: bool
-    """Whether this worker listens to what is not HTTP, and prints the list of functions."""
-    announces: bool
     address: str
     port: int
     https: bool
@@ -40,6 +35,10 @@ class StartOrder:
     user_log_level: str
     system_log_level: str
     processes: int
+    listener: Mapping[str, Any] = field(default_factory=dict)
+    control: Mapping[str, Any] = field(default_factory=dict)
+    announces: bool = False
+    """Whether this worker prints the list of functions."""
 
     @property
     def root(self) -> Path:

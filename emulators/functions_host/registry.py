@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from emulators.functions_host.connector import Connectors
+from emulators.functions_host.console import Listed
 from emulators.functions_host.errors import FunctionInError, NotBuilt
 from emulators.functions_host.index import Function
 from emulators.functions_host.keys import Level
@@ -30,17 +31,6 @@ class HttpTarget:
     function: Function
     level: Level
     not_built: str = ""
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A function as the console lists it."""
-
-    name: str
-    kind: str
-    methods: tuple[str, ...]
-    route: str | None
-    disabled: bool
 
 
 @dataclass
@@ -95,16 +85,17 @@ def _register(
         return function
     kind = function.trigger.type.lower()
     try:
-        if kind not in TRIGGERS:
-            raise NotBuilt(f"the trigger type '{function.trigger.type}'")
-        connectors.check(function)
-        TRIGGERS[kind](registry, function, settings, host)
-    except NotBuilt as missing:
-        if kind == HTTP:
-            _register_route(registry, function, host, not_built=str(missing))
-        elif kind == eventgrid.TYPE:
-            registry.not_built_webhooks[function.name] = str(missing)
-        return replace(function, error=str(missing))
+        try:
+            if kind not in TRIGGERS:
+                raise NotBuilt(f"the trigger type '{function.trigger.type}'")
+            connectors.check(function)
+            TRIGGERS[kind](registry, function, settings, host)
+        except NotBuilt as missing:
+            if kind == HTTP:
+                _register_route(registry, function, host, not_built=str(missing))
+            elif kind == eventgrid.TYPE:
+                registry.not_built_webhooks[function.name] = str(missing)
+            raise
     except FunctionInError as failure:
         return replace(function, error=str(failure))
     return function

@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from emulators.base.ids import Ids
+from emulators.functions_host.errors import StartError
+from emulators.functions_host.settings import HOST_FILE, Configuration
 
 JITTER = (0.8, 1.2)
 
@@ -52,14 +54,18 @@ def read_retry_policy(setting: Mapping[str, Any] | None) -> RetryPolicy | None:
     )
 
 
-def read_host_retry_policy(section: Mapping[str, str]) -> RetryPolicy | None:
-    """The default policy of host.json's `retry` section (lower-case members)."""
+def read_host_retry_policy(host: Configuration) -> RetryPolicy | None:
+    """The default policy of host.json's `retry` section. Raises StartError."""
+    section = host.section("retry")
     if not section:
         return None
     fixed = section.get("strategy", "").lower() == "fixeddelay"
-    minimum = _seconds(section.get("delayinterval" if fixed else "minimuminterval", "00:00:00"))
-    maximum = minimum if fixed else _seconds(section.get("maximuminterval", "00:00:00"))
-    return RetryPolicy(fixed, int(section.get("maxretrycount", "-1")), minimum, maximum)
+    try:
+        minimum = _seconds(section.get("delayinterval" if fixed else "minimuminterval", "00:00:00"))
+        maximum = minimum if fixed else _seconds(section.get("maximuminterval", "00:00:00"))
+    except ValueError as refusal:
+        raise StartError(f"{HOST_FILE}: retry: {refusal}") from refusal
+    return RetryPolicy(fixed, host.number("retry:maxRetryCount", -1), minimum, maximum)
 
 
 def _seconds(interval: Any) -> float:

@@ -6,7 +6,7 @@ The rules are those of ASP.NET Core's template routes, which the host's router u
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -226,30 +226,23 @@ def _match_segment(segment: Segment, text: str, values: dict[str, str]) -> bool:
             return False
         values[part.name] = text
         return True
-    match = _complex(segment)(text)
+    return any(_match_parts(form, text, values) for form in _forms(segment))
+
+
+def _forms(segment: Segment) -> Iterable[Segment]:
+    """The segment, and without its optional ending (`{name}.{ending?}`): only a dot may be left out with it."""
+    yield segment
+    last = segment[-1]
+    if isinstance(last, Parameter) and last.optional and segment[-2] == ".":
+        yield segment[:-2]
+
+
+def _match_parts(parts: Segment, text: str, values: dict[str, str]) -> bool:
+    """`a{x}-{y}`: matched from the right, so every parameter but the last takes as much as it can."""
+    pattern = "".join(re.escape(part) if isinstance(part, str) else "(.+)" for part in parts)
+    match = re.fullmatch(pattern, text, re.IGNORECASE)
     if match is None:
         return False
-    for part in segment:
-        if isinstance(part, Parameter):
-            value = match.groupdict().get(part.name) or part.default
-            if value is None and not part.optional:
-                return False
-            if value is not None:
-                values[part.name] = value
+    names = (part.name for part in parts if isinstance(part, Parameter))
+    values.update(zip(names, match.groups(), strict=True))
     return True
-
-
-def _complex(segment: Segment) -> Callable[[str], re.Match[str] | None]:
-    """`a{x}-{y}.{z?}`: matched from the right, so every parameter but the last takes as much as it can."""
-    pattern = ""
-    for number, part in enumerate(segment):
-        following = segment[number + 1] if number + 1 < len(segment) else None
-        if isinstance(part, str):
-            optional_separator = part == "." and isinstance(following, Parameter) and following.optional
-            if not optional_separator:
-                pattern += re.escape(part)
-        elif part.optional and number > 0 and segment[number - 1] == ".":
-            pattern += rf"(?:\.(?P<{part.name}>.+))?"
-        else:
-            pattern += f"(?P<{part.name}>.+)"
-    return re.compile(pattern, re.IGNORECASE).fullmatch

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from emulators.functions_host.errors import FunctionInError, StartError
-from emulators.functions_host.limits import SETTINGS_BYTES_MAX
+from emulators.functions_host.limits import PORT_MAX, SETTINGS_BYTES_MAX
 
 HOST_FILE = "host.json"
 LOCAL_FILE = "local.settings.json"
@@ -103,14 +103,16 @@ class Settings:
         """Whether the setting is `1` or `true`."""
         return (self.get(name) or "").lower() in ("1", "true")
 
-    def connection(self, name: str) -> str | None:
-        """The connection string called `name`: as it is, among the connection strings, or with the old prefix."""
-        return self.get(name) or self.get(f"ConnectionStrings:{name}") or self.get(f"AzureWebJobs{name}")
+    def number(self, name: str, default: int) -> int:
+        """The setting as a whole number. Raises StartError naming it."""
+        text = self.get(name) or str(default)
+        if not text.isdecimal():
+            raise StartError(f"The setting {name} takes a whole number, got {text!r}.")
+        return int(text)
 
-    def section(self, name: str) -> dict[str, str]:
-        """The settings below `name` (`name__accountEndpoint` …), by the rest of their lower-case name."""
-        prefix = name.lower() + ":"
-        return {key.removeprefix(prefix): value for key, value in self._by_name.items() if key.startswith(prefix)}
+    def connection(self, name: str) -> str | None:
+        """The connection string called `name`: as it is, or among the connection strings."""
+        return self.get(name) or self.get(f"ConnectionStrings:{name}")
 
     def resolve(self, text: str) -> str:
         """`text` with every `%Name%` replaced. Raises FunctionInError for one that is not set."""
@@ -128,22 +130,17 @@ class Settings:
         return self.flag(f"AzureWebJobs.{function}.Disabled") or self.flag(f"AzureWebJobs_{function}_Disabled")
 
 
-def check_app_root(root: Path) -> None:
-    """Raise StartError unless `root` or, for local.settings.json, a folder above it is an app's."""
-    for folder in (root, *root.parents):
-        if (folder / HOST_FILE).exists() or (folder / LOCAL_FILE).exists():
-            return
-    raise StartError(
-        f"Unable to find project root. Expecting to find one of {HOST_FILE}, {LOCAL_FILE} in project root."
-    )
-
-
 def find_local_settings(root: Path) -> Path:
-    """Where local.settings.json is read: the first folder from `root` upwards that looks like a project's root."""
+    """Where local.settings.json is read: the first folder from `root` upwards that looks like a project's root.
+
+    Raises StartError when there is none.
+    """
     for folder in (root, *root.parents):
         if (folder / HOST_FILE).exists() or (folder / LOCAL_FILE).exists():
             return folder / LOCAL_FILE
-    return root / LOCAL_FILE
+    raise StartError(
+        f"Unable to find project root. Expecting to find one of {HOST_FILE}, {LOCAL_FILE} in project root."
+    )
 
 
 def read_local_settings(file: Path, warn: Warn) -> LocalSettings:
@@ -169,15 +166,20 @@ def read_local_settings(file: Path, warn: Warn) -> LocalSettings:
         values = {}
     host = {name.lower(): value for name, value in (folded.get("host") or {}).items()}
     port = str(host.get("localhttpport") or "")
-    if port and not port.isdecimal():
+    if port and not (port.isdecimal() and int(port) <= PORT_MAX):
         raise StartError(f"{LOCAL_FILE}: Host.LocalHttpPort takes a port number, got {port!r}.")
     return LocalSettings(
         values=values,
         port=int(port) if port else None,
         address=host.get("localhttpaddress"),
-        cors=tuple(each.strip() for each in str(host.get("cors") or "").split(",") if each.strip()),
+        cors=comma_separated(str(host.get("cors") or "")),
         cors_credentials=host.get("corscredentials") is True,
     )
+
+
+def comma_separated(text: str) -> tuple[str, ...]:
+    """The elements of a list such as CORS origins; empty ones do not count."""
+    return tuple(each.strip() for each in text.split(",") if each.strip())
 
 
 def merge_environment(local: LocalSettings, process: Mapping[str, str], warn: Warn) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""JSON documents in the blobs of AzureWebJobsStorage: timer states, keys, leases of singletons.
+"""JSON documents in the blobs of AzureWebJobsStorage: timer states, keys.
 
 The storage SDK is imported when the first blob is touched: an app of HTTP functions never pays for it.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emulators.functions_host.errors import FunctionInError
-from emulators.functions_host.limits import TIMER_STORAGE_SECONDS_MAX
+from emulators.functions_host.limits import STORAGE_SECONDS_MAX
 from emulators.functions_host.settings import Settings
 
 HOSTS_CONTAINER = "azure-webjobs-hosts"
@@ -32,17 +32,17 @@ class JsonBlobs:
         self._container: Any = None
 
     async def read(self, name: str) -> dict[str, Any] | None:
-        """The document, or None when there is none. Raises StorageUnavailable."""
+        """The document, or None when there is none. Raises StorageUnavailable, or ValueError for what is none."""
         from azure.core.exceptions import AzureError, ResourceNotFoundError
 
         try:
             download = await self._client().download_blob(name)
-            document = json.loads(await download.readall())
+            text = await download.readall()
         except ResourceNotFoundError:
             return None
         except AzureError as failure:
             raise self._unavailable(failure) from failure
-        return document if isinstance(document, dict) else None
+        return json_object(text)
 
     async def write(self, name: str, document: Mapping[str, Any]) -> None:
         """Keep the document. Raises StorageUnavailable."""
@@ -58,10 +58,6 @@ class JsonBlobs:
                 await self._client().upload_blob(name, body, overwrite=True)
         except AzureError as failure:
             raise self._unavailable(failure) from failure
-
-    def blob(self, name: str) -> Any:
-        """The SDK's own client of one blob, for leases."""
-        return self._client().get_blob_client(name)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -80,8 +76,8 @@ class JsonBlobs:
                     self._container_name,
                     transport=AioHttpTransport(use_env_settings=False),
                     retry_total=0,
-                    connection_timeout=TIMER_STORAGE_SECONDS_MAX,
-                    read_timeout=TIMER_STORAGE_SECONDS_MAX,
+                    connection_timeout=STORAGE_SECONDS_MAX,
+                    read_timeout=STORAGE_SECONDS_MAX,
                 )
             except ValueError as refusal:
                 raise StorageUnavailable(f"{STORAGE_SETTING} is not a connection string: {refusal}") from refusal
@@ -93,9 +89,17 @@ class JsonBlobs:
         return StorageUnavailable(f"storage account {account} ({STORAGE_SETTING}): {first_line}")
 
 
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """The JSON object in `text`. Raises ValueError."""
+    document = json.loads(text)
+    if not isinstance(document, dict):
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 - one kind of error for what cannot be read
+    return document
+
+
 def webjobs_storage(settings: Settings) -> str:
     """The connection string of AzureWebJobsStorage. Raises FunctionInError when it is not set."""
-    connection = settings.connection("Storage") or settings.get(STORAGE_SETTING)
+    connection = settings.connection(STORAGE_SETTING)
     if connection is None:
         raise FunctionInError(
             f"{STORAGE_SETTING} is not set. Put it into local.settings.json "

@@ -1,4 +1,4 @@
-"""Owns the listening socket and the worker processes: starts them, restarts the dead, replaces them on reload.
+"""Owns the listening socket and the worker processes: starts them, and a new one in the place of each that dies.
 
 It never imports the app. A worker inherits the socket and serves it directly; when the supervisor ends, however it
 ends, the workers' stdin closes and they drain and exit.
@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from emulators.base.clock import Clock
+from emulators.base.serving import stop_signals, stop_when_stdin_closes
 from emulators.functions_host.console import Console
 from emulators.functions_host.limits import (
     CONTROL_LINE_BYTES_MAX,
@@ -32,6 +30,8 @@ from emulators.functions_host.order import StartOrder, hand_over
 
 KILL_AFTER_SECONDS = DRAIN_SECONDS_MAX + 5.0
 """How long a worker may take to drain and exit before it is killed: our choice, the drain and then some."""
+ORPHAN_SECONDS_MAX = KILL_AFTER_SECONDS + 5.0
+"""A supervisor whose parent is gone ends itself by then: our choice, the workers' own bound and then some."""
 
 
 class WorkerFailed(Exception):
@@ -40,25 +40,25 @@ class WorkerFailed(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What every worker is started with; `order` makes the order from (listener, control, is_first, announces)."""
+    """What every worker is started with; `order` lacks only what differs from worker to worker."""
 
     root: Path
     environment: Mapping[str, str]
     arguments: tuple[str, ...]
     """Before the worker's module on Python's command line: `--language-worker`."""
-    processes: int
     start_seconds_max: float
-    order: Callable[[Mapping[str, Any], Mapping[str, Any], bool, bool], StartOrder]
+    order: StartOrder
 
 
 @dataclass
 class WorkerProcess:
-    """A running worker and the socket on which it reports."""
+    """A running worker and the socket on which it reports. The first one listens to what is not HTTP."""
 
     process: asyncio.subprocess.Process
     control: socket.socket
     is_first: bool
-    stopping: bool = False
+    reported: bool = False
+    """Whether it has said that it serves, or why not: before that it has nothing to drain."""
     exited: asyncio.Task[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,14 +70,14 @@ class WorkerProcess:
 
     async def stop(self) -> None:
         """Close its stdin, wait until it has drained, kill it when it does not end."""
-        self.stopping = True
         if self.process.stdin is not None:
             self.process.stdin.close()
         try:
-            async with asyncio.timeout(KILL_AFTER_SECONDS):
+            async with asyncio.timeout(KILL_AFTER_SECONDS if self.reported else 0):
                 await asyncio.shield(self.exited)
         except TimeoutError:
-            self.process.kill()
+            if not self.exited.done():
+                self.process.kill()
             await self.exited
         self.control.close()
 
@@ -92,43 +92,42 @@ class Supervisor:
         self._clock = clock
         self._workers: list[WorkerProcess] = []
         self._deaths: deque[float] = deque(maxlen=WORKER_DEATHS_MAX)
-        self.stop = asyncio.Event()
 
     async def run(self, ready: Callable[[], None], *, exits_with_stdin: bool) -> int:
         """Start all workers, call `ready`, keep them until stopped; the process's exit code."""
-        self._stop_by_signals()
-        if exits_with_stdin:
-            self._stop_when_stdin_closes()
-        try:
-            for number in range(self._plan.processes):
-                if not self.stop.is_set():
-                    self._workers.append(await self._start(is_first=number == 0, announces=number == 0))
-            if not self.stop.is_set():
-                ready()
-            return await self._keep()
-        except WorkerFailed as failure:
-            self._console.always(str(failure), "error")
-            return 1
-        finally:
-            self._listener.close()
-            await asyncio.gather(*(worker.stop() for worker in self._workers))
+        stop = asyncio.Event()
+        with stop_signals(stop):
+            if exits_with_stdin:
+                stop_when_stdin_closes(stop, seconds_max=ORPHAN_SECONDS_MAX)
+            keeping = asyncio.create_task(self._keep(ready))
+            stopping = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait((keeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+                if keeping.done():
+                    await keeping
+                return 0
+            except WorkerFailed as failure:
+                self._console.always(str(failure), "error")
+                return 1
+            finally:
+                keeping.cancel()
+                stopping.cancel()
+                await asyncio.wait((keeping, stopping))
+                self._listener.close()
+                await asyncio.gather(*(worker.stop() for worker in self._workers))
 
-    async def _keep(self) -> int:
-        """Until stopped: put a new worker in the place of each that dies."""
-        stopping = asyncio.create_task(self.stop.wait())
-        while not self.stop.is_set():
-            await asyncio.wait(
-                [stopping, *(worker.exited for worker in self._workers)], return_when=asyncio.FIRST_COMPLETED
-            )
+    async def _keep(self, ready: Callable[[], None]) -> None:
+        """Until cancelled: start the workers, then put a new one in the place of each that dies."""
+        for number in range(self._plan.order.processes):
+            await self._start(is_first=number == 0, announces=number == 0)
+        ready()
+        while True:
+            await asyncio.wait([worker.exited for worker in self._workers], return_when=asyncio.FIRST_COMPLETED)
             for worker in [each for each in self._workers if each.exited.done()]:
-                if self.stop.is_set():
-                    break
                 self._workers.remove(worker)
                 worker.control.close()
                 self._mourn(worker)
-                self._workers.append(await self._start(is_first=worker.is_first, announces=False))
-        stopping.cancel()
-        return 0
+                await self._start(is_first=worker.is_first, announces=False)
 
     def _mourn(self, worker: WorkerProcess) -> None:
         code = worker.exited.result()
@@ -141,8 +140,8 @@ class Supervisor:
                 f"processes ended within {WORKER_DEATHS_WINDOW_SECONDS:g} s. The host stops."
             )
 
-    async def _start(self, *, is_first: bool, announces: bool) -> WorkerProcess:
-        """A worker that serves. Raises WorkerFailed."""
+    async def _start(self, *, is_first: bool, announces: bool) -> None:
+        """Add a worker that serves. Raises WorkerFailed."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         name_listener, name_control = hand_over(self._listener), hand_over(theirs)
@@ -159,20 +158,22 @@ class Supervisor:
             pass_fds=() if sys.platform == "win32" else (self._listener.fileno(), theirs.fileno()),
         )
         worker = WorkerProcess(process, ours, is_first)
-        try:
-            assert process.stdin is not None
-            order = self._plan.order(name_listener(process.pid), name_control(process.pid), is_first, announces)
-            process.stdin.write(order.encode())
-            theirs.close()
-            report = await self._first_report(worker)
-            if "failed" in report:
-                raise WorkerFailed("\n".join(part for part in (report["report"], report["failed"]) if part))
-            if is_first:
-                await worker.listen()
-        except BaseException:
-            await worker.stop()
-            raise
-        return worker
+        self._workers.append(worker)
+        order = replace(
+            self._plan.order,
+            listener=name_listener(process.pid),
+            control=name_control(process.pid),
+            announces=announces,
+        )
+        assert process.stdin is not None
+        process.stdin.write(order.encode())
+        theirs.close()
+        report = await self._first_report(worker)
+        worker.reported = True
+        if "failed" in report:
+            raise WorkerFailed("\n".join(part for part in (report["report"], report["failed"]) if part))
+        if is_first:
+            await worker.listen()
 
     async def _first_report(self, worker: WorkerProcess) -> Any:
         loop = asyncio.get_running_loop()
@@ -194,19 +195,3 @@ class Supervisor:
                 "Look for what blocks while function_app.py is imported."
             ) from None
         return json.loads(line)
-
-    def _stop_by_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, lambda number, frame: loop.call_soon_threadsafe(self.stop.set))
-
-    def _stop_when_stdin_closes(self) -> None:
-        loop = asyncio.get_running_loop()
-
-        def watch() -> None:
-            while os.read(0, 4096):
-                pass
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self.stop.set)
-
-        threading.Thread(target=watch, daemon=True, name="parent-watch").start()

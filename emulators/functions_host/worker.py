@@ -14,7 +14,7 @@ import socket
 import sys
 
 from emulators.base.clock import Clock
-from emulators.base.serving import Bind, run_loop, serve
+from emulators.base.serving import Bind, run_loop, serve, stop_when_stdin_closes
 from emulators.base.tls import authority_directory, server_context
 from emulators.functions_host.application import Flags, Host
 from emulators.functions_host.console import Console
@@ -25,7 +25,7 @@ from emulators.functions_host.order import StartOrder, read_order, take_over
 from emulators.functions_host.settings import read_host_json
 
 EXIT_NOT_STARTED = 1
-CHATTY = ("asyncio", "uvicorn", "watchfiles")
+CHATTY = ("asyncio", "uvicorn")
 """Loggers of our own machinery, which the real worker does not have."""
 
 
@@ -69,6 +69,8 @@ class Worker:
 
     async def _serve(self) -> None:
         order = self._order
+        stop = asyncio.Event()
+        stop_when_stdin_closes(stop)  # before the app is imported: it may block, and its supervisor be gone
         flags = Flags(
             url=order.url,
             enable_auth=order.enable_auth,
@@ -85,7 +87,7 @@ class Worker:
         self._host = Host(order.root, environment, configuration, flags, self._console, logs)
         tls = server_context(authority_directory()) if order.https else None
         bind = Bind(order.address, order.port, tls)
-        await serve(self._host.application(), [self._listener], bind, ready=self._ready, exits_with_stdin=True)
+        await serve(self._host.application(), [self._listener], bind, ready=self._ready, stop=stop)
         if self._listening is not None:
             self._listening.cancel()
 

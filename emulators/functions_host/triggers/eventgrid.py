@@ -16,6 +16,7 @@ from emulators.base.clock import Clock
 from emulators.base.serving import Request, Response
 from emulators.functions_host.converters import Datum
 from emulators.functions_host.dates import round_trip
+from emulators.functions_host.http import text_response
 from emulators.functions_host.index import Function
 from emulators.functions_host.invocation import Call, Invoker
 from emulators.functions_host.limits import EVENT_GRID_EVENTS_MAX
@@ -40,14 +41,11 @@ class EventGridWebhook:
         self._invoker = invoker
         self._clock = clock
 
-    async def handle(self, request: Request) -> Response:
-        """The answer to one request of Event Grid."""
-        name = next((value for key, value in request.query if key.lower() == "functionname"), "")
+    async def handle(self, request: Request, name: str) -> Response:
+        """The answer to one request of Event Grid to the function called `name`."""
         function = self._functions.get(name)
         if function is None:
-            return Response(
-                404, {"content-type": "text/plain; charset=utf-8"}, f"cannot find function: '{name}'".encode()
-            )
+            return text_response(404, f"cannot find function: '{name}'")
         if request.method == "OPTIONS":
             asked = request.headers.get("webhook-request-origin", "")
             allowed = asked if asked in ORIGINS else "eventgrid.azure.net"
@@ -75,8 +73,7 @@ class EventGridWebhook:
             calls = [self.call(event) for event in document]
         outcomes = await asyncio.gather(*(self._invoker.invoke(function, call) for call in calls))
         if any(outcome.failure for outcome in outcomes):
-            text = f"Exception while executing function: Functions.{function.name}"
-            return Response(500, {"content-type": "text/plain; charset=utf-8"}, text.encode())
+            return text_response(500, f"Exception while executing function: Functions.{function.name}")
         return Response(202)
 
     def call(self, event: Any) -> Call:

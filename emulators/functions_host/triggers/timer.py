@@ -36,7 +36,7 @@ class StatusStore(Protocol):
     """Where the state of timers is kept (JsonBlobs, or a dictionary in tests)."""
 
     async def read(self, name: str) -> dict[str, Any] | None:
-        """The document, or None."""
+        """The document, or None. Raises ValueError for what is none."""
 
     async def write(self, name: str, document: Mapping[str, Any]) -> None:
         """Keep the document."""
@@ -56,7 +56,7 @@ class Status:
 
 
 def read_status(document: Mapping[str, Any]) -> Status:
-    """The status of a blob. Raises ValueError or KeyError for a foreign one."""
+    """The status of a blob. Raises ValueError, TypeError or KeyError for a foreign one."""
     return Status(*(parse_moment(document[member]) for member in ("Last", "Next", "LastUpdated")))
 
 
@@ -97,14 +97,13 @@ class TimerListener:
         """Read the state. Raises StorageUnavailable; may be called again."""
         if self._store is None:
             return
-        document = await self._store.read(self._blob)
-        now = self._clock.utc()
         status = None
-        if document is not None:
-            try:
-                status = read_status(document)
-            except (KeyError, ValueError):
-                self._console.system("warning", f"The status of timer '{self.function.name}' is unreadable; ignored.")
+        try:
+            document = await self._store.read(self._blob)
+            status = None if document is None else read_status(document)
+        except (KeyError, TypeError, ValueError):
+            self._console.system("warning", f"The status of timer '{self.function.name}' is unreadable; ignored.")
+        now = self._clock.utc()
         self._status, self._past_due = due_status(status, self._schedule, now)
         if self._status is not status:
             await self._store.write(self._blob, self._status.document())

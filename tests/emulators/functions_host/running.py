@@ -81,6 +81,12 @@ class RunningHost:
             assert len(found()) >= times, f"{text!r} was not printed {times} times:\n" + "\n".join(self.lines)
             return found()[times - 1]
 
+    def until_ended(self) -> None:
+        """Wait until every process that holds the host's stdout has ended: its workers too."""
+        with self._heard:
+            assert self._heard.wait_for(lambda: self._ended, WAIT_SECONDS_MAX), "\n".join(self.lines)
+        self.end()
+
     def until_ready(self) -> RunningHost:
         """Wait for the ready line."""
         self.url = self.until("ready http").removeprefix("ready ")

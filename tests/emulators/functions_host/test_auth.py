@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.storage.blob import BlobServiceClient
 
+from emulators.base.ids import Ids
+from emulators.functions_host.keys import Keys
+from emulators.functions_host.storage import StorageUnavailable
 from local.azurite import StorageAddress
-from tests.emulators.functions_host.running import RunningHost, running_host, write_app
+from tests.emulators.functions_host.running import RunningHost, failed_start, running_host, write_app
 
 APP = """
 import azure.functions as func
@@ -27,6 +31,11 @@ def Keyed(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("masters", auth_level=LEVELS.ADMIN)
 def Masters(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("ok")
+
+@app.function_name("../escape/from")
+@app.route("escape")
+def Escape(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("ok")
 
 @app.event_grid_trigger(arg_name="event")
@@ -100,6 +109,13 @@ def test_the_event_grid_webhook_takes_its_system_key(host: RunningHost, secrets:
     assert answer.status_code == status
 
 
+@pytest.mark.our_choice("a name that the host refuses does not stop it, and keys stay in their folder")
+def test_a_function_with_an_impossible_name_is_in_error_only(host: RunningHost, secrets: Path) -> None:
+    """Every file of keys is in the folder."""
+    host.until("The '../escape/from' function is in error")
+    assert (secrets / "..%2fescape%2ffrom.json").exists()
+
+
 @pytest.mark.read_in_sdk("azure-functions-host SecretManager.cs, BlobStorageSecretsRepository.cs")
 def test_keys_are_kept_in_storage_by_default(tmp_path: Path, azurite: StorageAddress) -> None:
     """The blob of azure-webjobs-secrets holds them, and a second start uses the same."""
@@ -114,6 +130,52 @@ def test_keys_are_kept_in_storage_by_default(tmp_path: Path, azurite: StorageAdd
             master = json.loads(blob.download_blob().readall())["masterKey"]["value"]
             answer = host.call("GET", "/api/masters", headers={"x-functions-key": master})
             assert answer.status_code == 200
+
+
+class FailingStore:
+    """Keeps documents in memory; the first write is refused."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, Mapping[str, Any]] = {}
+        self.refusals = 1
+
+    async def read(self, name: str) -> dict[str, Any] | None:
+        """The document, or None."""
+        return dict(self.documents[name]) if name in self.documents else None
+
+    async def write(self, name: str, document: Mapping[str, Any]) -> None:
+        """Keep the document, but for the first."""
+        if self.refusals:
+            self.refusals -= 1
+            raise StorageUnavailable("gone for a moment")
+        self.documents[name] = document
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.our_choice("keys are in force when they are kept, all of them or none")
+async def test_keys_that_could_not_be_kept_are_not_in_force() -> None:
+    """A load that fails half-way leaves no key behind; the next one makes them all."""
+    store = FailingStore()
+    keys = Keys(store, Ids(seed=1))
+    with pytest.raises(StorageUnavailable):
+        await keys.load(["Keyed"])
+    assert not keys.master
+    await keys.load(["Keyed"])
+    assert keys.master == store.documents["host"]["masterKey"]["value"]
+    assert keys.functions["keyed"]["default"] == store.documents["Keyed"]["keys"][0]["value"]
+
+
+@pytest.mark.our_choice("a file of keys that cannot be read is never replaced: the keys in it may be in use")
+def test_a_broken_file_of_keys_stops_the_start(tmp_path: Path) -> None:
+    """The file is named, and stays as it is."""
+    (tmp_path / "host.json").write_text("{")
+    values = {"AzureWebJobsSecretStorageType": "files", "FUNCTIONS_SECRETS_PATH": str(tmp_path)}
+    code, printed = failed_start(write_app(tmp_path / "app", APP, values=values), "--enableAuth")
+    assert code == 1
+    assert f"{tmp_path / 'host.json'} is not a JSON object" in printed
+    assert (tmp_path / "host.json").read_text() == "{"
 
 
 @pytest.mark.read_in_sdk("azure-functions-core-tools CliAuthenticationHandler.cs")

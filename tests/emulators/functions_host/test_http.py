@@ -9,7 +9,7 @@ import pytest
 from tests.emulators.functions_host.running import RunningHost, running_host, write_app
 
 APP = """
-import json, threading
+import asyncio, json, threading
 import azure.functions as func
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
@@ -30,6 +30,10 @@ async def Optional(req: func.HttpRequest) -> func.HttpResponse:
 def Files(req: func.HttpRequest) -> func.HttpResponse:
     return echo(req)
 
+@app.route("reports/{report-id}.{ending?}")
+def Report(req: func.HttpRequest) -> func.HttpResponse:
+    return echo(req)
+
 @app.route()
 def Plain(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("text", status_code=418, headers={"X-Mine": "1", "Set-Cookie": "a=b; Path=/"})
@@ -37,6 +41,10 @@ def Plain(req: func.HttpRequest) -> func.HttpResponse:
 @app.route()
 def Text(req: func.HttpRequest) -> str:
     return '{"statusCode": 201, "body": {"a": [1]}}'
+
+@app.route()
+def Misshapen(req: func.HttpRequest) -> str:
+    return '{"body": 1, "headers": ["x"]}'
 
 @app.route()
 def Raises(req: func.HttpRequest) -> func.HttpResponse:
@@ -64,6 +72,15 @@ def ZLater(req: func.HttpRequest) -> func.HttpResponse:
 @app.queue_output(arg_name="out", queue_name="q", connection="AzureWebJobsStorage")
 def Queued(req: func.HttpRequest, out: func.Out[str]) -> func.HttpResponse:
     return echo(req)
+
+@app.route("runtimes")
+@app.queue_output(arg_name="out", queue_name="q", connection="AzureWebJobsStorage")
+def QueuedReserved(req: func.HttpRequest, out: func.Out[str]) -> func.HttpResponse:
+    return echo(req)
+
+@app.route("cancels")
+async def Cancels(req: func.HttpRequest) -> func.HttpResponse:
+    raise asyncio.CancelledError
 """
 
 
@@ -104,11 +121,13 @@ def test_a_chunked_body_does_not_reach_python(host: RunningHost) -> None:
         ("GET", "/api/optional/a%20b", {"name": "a b"}),
         ("GET", "/api/files/a/b/c", {"path": "a/b/c"}),
         ("DELETE", "/api/files", {}),
+        ("GET", "/api/reports/may.2026.csv", {"report-id": "may.2026", "ending": "csv"}),
+        ("GET", "/api/reports/may", {"report-id": "may"}),
     ],
 )
 @pytest.mark.documented("learn.microsoft.com aspnet/core routing: route templates")
 def test_templates_match(host: RunningHost, method: str, path: str, route: dict[str, str]) -> None:
-    """Case does not matter, an absent optional value is absent, a catch-all takes the rest."""
+    """Case does not matter, an absent optional value is absent, a catch-all takes the rest; names may have dashes."""
     assert host.call(method, path).json()["route"] == route
 
 
@@ -149,7 +168,7 @@ def test_a_returned_json_text_is_a_response_object(host: RunningHost) -> None:
     assert "\n" in answer.text
 
 
-@pytest.mark.parametrize("path", ["/api/raises", "/api/nothing"])
+@pytest.mark.parametrize("path", ["/api/raises", "/api/nothing", "/api/cancels", "/api/misshapen"])
 @pytest.mark.read_in_sdk("azure-functions-host ExceptionMiddleware.cs")
 def test_a_failure_is_500_without_a_word(host: RunningHost, path: str) -> None:
     """An exception or an unusable result tells the caller nothing."""
@@ -180,7 +199,10 @@ def test_sync_functions_run_in_threads_and_know_their_invocation(host: RunningHo
 @pytest.mark.read_in_sdk("azure-functions-host ScriptHost.cs ValidateHttpFunction")
 def test_routes_that_cannot_be_are_named(host: RunningHost) -> None:
     """A reserved route and one that another function has put their function in error; the rest run."""
-    host.until("The 'Reserved' function is in error: The specified route conflicts with one or more built in routes.")
+    for name in ("Reserved", "QueuedReserved"):
+        host.until(
+            f"The '{name}' function is in error: The specified route conflicts with one or more built in routes."
+        )
     host.until(
         "The 'ZLater' function is in error: The route specified conflicts with the route defined by function 'ById'."
     )

@@ -32,6 +32,11 @@ async def Pid(req: func.HttpRequest) -> func.HttpResponse:
 def Exit(req: func.HttpRequest) -> func.HttpResponse:
     os._exit(3)
 """
+BLOCKS = """
+import os, threading
+print("importing in", os.getpid(), flush=True)
+threading.Event().wait()
+"""
 MARKED = pytest.mark.read_in_sdk("azure-functions-core-tools AppSettingsFile.cs, StartHostAction.cs")
 
 
@@ -64,6 +69,38 @@ def test_encrypted_settings_stop_the_start(tmp_path: Path) -> None:
     code, printed = failed_start(write_app(tmp_path, APP, local={"Values": {}}))
     assert code == 1
     assert "Failed to decrypt settings." in printed
+
+
+@pytest.mark.parametrize(
+    ("host", "values", "expected"),
+    [
+        ({}, {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "much"}, "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT takes a whole number"),
+        ({"retry": {"strategy": "fixedDelay", "delayInterval": "soon"}}, {}, "host.json: retry: "),
+        ({"retry": {"strategy": "fixedDelay", "maxRetryCount": "many"}}, {}, "host.json: retry.maxRetryCount takes"),
+    ],
+)
+@pytest.mark.our_choice("a setting that cannot be used stops the start and is named, without a traceback of ours")
+def test_a_setting_that_cannot_be_used_is_named(
+    tmp_path: Path, host: dict[str, object], values: dict[str, str], expected: str
+) -> None:
+    """The line says which one it is."""
+    code, printed = failed_start(write_app(tmp_path, APP, host=host, values=values))
+    assert code == 1
+    assert expected in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.our_choice("a port over 65535 is refused before anything is bound")
+def test_a_port_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    """Host.LocalHttpPort is checked as --port is."""
+    local = {"IsEncrypted": False, "Host": {"LocalHttpPort": 70000}}
+    command = [sys.executable, "-m", "emulators.functions_host", "start"]
+    done = subprocess.run(
+        command, cwd=write_app(tmp_path, APP, local=local), capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 1
+    assert "Host.LocalHttpPort takes a port number, got '70000'." in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.read_in_sdk("azure-functions-core-tools ScriptHostHelpers.cs")
@@ -149,6 +186,28 @@ def test_sigterm_drains_and_exits_0(tmp_path: Path) -> None:
         assert host.process.wait(30) == 0
         with pytest.raises(ProcessLookupError):
             os.kill(worker, 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+@pytest.mark.our_choice("SIGTERM ends a host whose app is still being loaded")
+def test_sigterm_ends_a_start_that_blocks(tmp_path: Path) -> None:
+    """Nothing was begun, so nothing is waited for: the exit code is 0 and the worker is gone."""
+    host = RunningHost(write_app(tmp_path, BLOCKS))
+    worker = int(host.until("importing in").rpartition(" ")[2])
+    host.process.send_signal(signal.SIGTERM)
+    assert host.end() == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.our_choice("children exit when their parent dies, even by kill -9 and while they load the app")
+def test_a_worker_that_loads_its_app_does_not_outlive_the_host(tmp_path: Path) -> None:
+    """The worker holds the host's stdout: its end is the end of the output."""
+    host = RunningHost(write_app(tmp_path, BLOCKS))
+    host.until("importing in")
+    host.process.kill()
+    host.until_ended()
 
 
 @pytest.mark.our_choice("func's own command line")

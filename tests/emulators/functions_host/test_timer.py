@@ -69,14 +69,12 @@ def test_a_timer_fires_and_keeps_its_state(tmp_path: Path, azurite: StorageAddre
     """At its hour the function runs, not past due, and the status blob says when it runs next."""
     with running_host(app(tmp_path, azurite.connection_string, host_id="fires")) as host:
         blob = "timers/fires/Host.Functions.Tick/status"
-        with BlobServiceClient.from_connection_string(azurite.connection_string) as client:
-            status = client.get_blob_client("azure-webjobs-hosts", blob)
-            host.until_listening("Tick")
-            host.turn_clock(3600)
-            host.until("tick past_due=False")
-            host.until("Executed 'Functions.Tick' (Succeeded")
-            host.turn_clock(3600)
-            host.until("tick past_due=False", times=2)
+        host.until_listening("Tick")
+        host.turn_clock(3600)
+        host.until("tick past_due=False")
+        host.until("Executed 'Functions.Tick' (Succeeded")
+        host.turn_clock(3600)
+        host.until("tick past_due=False", times=2)
         host.end()
         with BlobServiceClient.from_connection_string(azurite.connection_string) as client:
             status = client.get_blob_client("azure-webjobs-hosts", blob)
@@ -133,6 +131,21 @@ def test_without_storage_the_rest_serves_and_the_timer_says_so(tmp_path: Path) -
         assert host.call("GET", "/").status_code == 200
 
 
+@pytest.mark.parametrize("content", ["not JSON", "[]", '{"Last": null, "Next": null, "LastUpdated": null}'])
+@pytest.mark.our_choice("a status that cannot be read is said, and begun anew")
+def test_a_status_that_cannot_be_read_is_begun_anew(tmp_path: Path, azurite: StorageAddress, content: str) -> None:
+    """The timer listens all the same."""
+    host_id = f"unreadable-{len(content)}"
+    with BlobServiceClient.from_connection_string(azurite.connection_string) as client:
+        container = client.get_container_client("azure-webjobs-hosts")
+        if not container.exists():
+            container.create_container()
+        container.upload_blob(f"timers/{host_id}/Host.Functions.Tick/status", content)
+    with running_host(app(tmp_path, azurite.connection_string, host_id=host_id), "--verbose") as host:
+        host.until("The status of timer 'Tick' is unreadable; ignored.")
+        host.until_listening("Tick")
+
+
 @pytest.mark.read_in_sdk("azure-functions-host FunctionsController.cs Invoke")
 def test_a_timer_can_be_run_by_hand(tmp_path: Path, azurite: StorageAddress) -> None:
     """POST /admin/functions/NAME answers 202 at once and the function runs; without JSON 415, unknown 404."""
@@ -156,6 +169,6 @@ def test_a_timer_that_cannot_be_is_in_error_and_the_host_runs(tmp_path: Path) ->
 
 @pytest.mark.our_choice("a missing storage setting is named with what to write")
 def test_a_monitored_timer_without_storage_setting_is_in_error(tmp_path: Path) -> None:
-    """AzureWebJobsStorage missing takes out the timer, not the host."""
-    with running_host(app(tmp_path, ""), environment={"AzureWebJobsStorage": ""}) as host:
+    """AzureWebJobsStorage missing takes out the timer, not the host; a setting STORAGE of the app's own is not it."""
+    with running_host(app(tmp_path, ""), environment={"AzureWebJobsStorage": "", "STORAGE": "mine"}) as host:
         host.until("The 'Tick' function is in error: AzureWebJobsStorage is not set.")
