@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import time
 
 from rich.console import Console
 
+from emulators.base.serving import stop_signals
 from emulators.base.tls import authority_directory, certificate_file, trust_line
 from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 from emulators.eventgrid.auth import DEVELOPMENT_KEY as EVENTGRID_KEY
@@ -28,7 +28,11 @@ async def up(options: Options, began: float) -> None:
     """Run the stack until SIGINT or SIGTERM. Raises what keeps it from starting or from going on."""
     await _demand_ports(options)
     stop = asyncio.Event()
-    _stop_on_signals(stop)
+    with stop_signals(stop):
+        await _run(options, stop, began)
+
+
+async def _run(options: Options, stop: asyncio.Event, began: float) -> None:
     async with running_stack(options) as stack:
         _tell(stack, time.perf_counter() - began)
         stopped = asyncio.create_task(stop.wait())
@@ -58,17 +62,6 @@ def _taken(ports: Ports, without: frozenset[str]) -> list[tuple[int, str, str]]:
         for name, port in zip(names.get(service, (service,)), ports.of(service), strict=True)
         if not is_free(port)
     ]
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-
-    def ask(number: int, frame: object) -> None:
-        loop.call_soon_threadsafe(stop.set)
-        signal.signal(number, signal.SIG_DFL)  # a second one does not wait for the drain
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
 
 
 def _tell(stack: Stack, seconds: float) -> None:

@@ -71,5 +71,5 @@ def log_to_stderr(*, verbose: bool) -> None:
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
-    for chatty in ("azure", "aiohttp", "asyncio", "urllib3", "uvicorn", "watchfiles"):
+    for chatty in ("azure", "aiohttp", "asyncio", "urllib3", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
