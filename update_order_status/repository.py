@@ -26,8 +26,7 @@ from azure.cosmos.exceptions import (
 
 from order_events import DATA_VERSION, EVENT_TYPE, OrderStatusUpdated, format_moment, read_data
 from update_order_status.domain import Order, UpdateOrderStatus, event_id, evolve
-from update_order_status.errors import TOO_MANY_REQUESTS, StoreThrottled, StoreUnavailable, translated_store_errors
-from update_order_status.errors import retry_after_seconds as retry_after
+from update_order_status.errors import StoreUnavailable, is_missing_item, translated_store_errors
 
 CREATE_EVENT, WRITE_ORDER = 0, 1
 """Positions in the batch. The event first: else a repeated command would look like a lost race and be retried."""
@@ -75,11 +74,9 @@ class OrderRepository:
 
     async def load(self, order_id: str) -> Stored | None:
         """The order, or None when it was never seen."""
-        with translated_store_errors():
-            try:
-                document = await self._container.read_item(order_id, partition_key=order_id)
-            except CosmosResourceNotFoundError:
-                return None
+        document = await self._read(order_id, order_id)
+        if document is None:
+            return None
         return Stored(evolve(read_event(document)), document["_etag"])
 
     async def commit(self, event: OrderStatusUpdated, replacing: Stored | None) -> Commit:
@@ -105,16 +102,22 @@ class OrderRepository:
 
     async def find_record(self, command: UpdateOrderStatus) -> CommandRecord | None:
         """What an earlier sending of `command` did, if there was one that took effect."""
-        record_id = event_id(command.order_id, command.command_id)
-        with translated_store_errors():
-            try:
-                document = await self._container.read_item(record_id, partition_key=command.order_id)
-            except CosmosResourceNotFoundError:
-                return None
+        document = await self._read(event_id(command.order_id, command.command_id), command.order_id)
+        if document is None:
+            return None
         event = read_event(document)
         if document["type"] == "receipt":
             return CommandRecord(evolve(event), None, pending=False)
         return CommandRecord(evolve(event), event, pending="pending" in document)
+
+    async def _read(self, document_id: str, order_id: str) -> Document | None:
+        with translated_store_errors():
+            try:
+                return await self._container.read_item(document_id, partition_key=order_id)
+            except CosmosResourceNotFoundError as failure:
+                if not is_missing_item(failure):
+                    raise
+        return None
 
     async def record_unchanged(self, command: UpdateOrderStatus, order: Order) -> bool:
         """Keep what `command` was answered although it changed nothing. False: it has a record already."""
@@ -154,8 +157,6 @@ class OrderRepository:
 
 def _read_refusal(failure: CosmosBatchOperationError) -> Commit:
     match failure.error_index, failure.status_code:
-        case (_, status) if status == TOO_MANY_REQUESTS:
-            raise StoreThrottled(retry_after(failure)) from failure
         case (0, 409):
             return Commit.REPEATED
         case (1, 404 | 409 | 412):
