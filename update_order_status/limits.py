@@ -11,8 +11,10 @@ BATCH_ORDERS_AT_ONCE = 8
 
 COMMIT_ATTEMPTS_MAX = 5
 """Tries to commit one command against rivals on the same order, unless the setting says otherwise."""
-COMMIT_PAUSE_SECONDS = 0.02
+COMMIT_PAUSE_SECONDS = 0.04
 """Upper bound of the random pause before the second attempt; doubles with each further one."""
+COMMIT_PAUSE_SECONDS_MAX = 1.0
+"""No pause is longer: the setting allows attempts whose pauses would otherwise be hours."""
 RETRY_AFTER_SECONDS = 1
 """What a caller is told to wait when the store itself names no time."""
 

@@ -2,7 +2,7 @@
 
 PROJECT_ATTEMPTS_MAX = 5
 """Tries to save one view against other deliveries for the same order; beyond it Event Grid brings the event again."""
-PROJECT_PAUSE_SECONDS = 0.02
+PROJECT_PAUSE_SECONDS = 0.04
 """Upper bound of the random pause before the second attempt; doubles with each further one."""
 
 PAGE_SIZE = 50

@@ -60,6 +60,15 @@ async def test_outcomes_that_stay_unknown_end_with_503_and_the_key(service: Serv
     assert len(service.time.slept) == 4  # between five attempts
 
 
+async def test_pauses_between_attempts_grow_to_a_limit(shared: Stack) -> None:
+    """The pauses of a command double, and none is longer than a second however many attempts a setting allows."""
+    async with order_service(shared, OrdersCommitAttempts="20") as service:
+        service.fault("cosmos", {"status": 408}, {"operation": "*batch*"}, times=100)
+        assert (await service.update("o-1", "created")).status_code == 503
+        assert service.time.slept[:6] == pytest.approx([0.04, 0.08, 0.16, 0.32, 0.64, 1.0])
+        assert service.time.slept[6:] == [1.0] * 13
+
+
 async def test_a_throttled_store_is_429(service: Service) -> None:
     """A store whose throughput stays used up answers 429 with the store's own Retry-After; nothing is written."""
     service.fault(
