@@ -19,7 +19,8 @@ RETRY_AFTER_SECONDS = 1
 """What a caller is told to wait when the store itself names no time."""
 
 PUBLISH_BUDGET_SECONDS = 2.0
-"""How long a command's answer waits for Event Grid before the relay takes over, unless the setting says otherwise."""
+"""How long a command's answer waits for Event Grid, and then for the event's mark, before it leaves them to the relay;
+unless the setting says otherwise."""
 EVENT_GRID_REQUEST_BYTES_MAX = 1024 * 1024
 """Event Grid refuses larger requests with 413 (Azure Event Grid quotas and limits)."""
 RELAY_EVENTS_MAX = 500

@@ -139,6 +139,15 @@ async def test_a_mark_that_fails_is_made_up_by_the_relay(service: Service) -> No
     assert first == second
 
 
+async def test_a_slow_mark_costs_the_budget_and_no_more(shared: Stack) -> None:
+    """An event whose mark does not answer within the budget was sent, and stays pending for the relay."""
+    async with order_service(shared, OrdersPublishBudgetSeconds="0.5") as service:
+        service.fault("cosmos", {"delaySeconds": 3}, {"method": "PATCH", "operation": "*"}, times=1)
+        answer = await service.update("o-1", "created")
+        assert (answer.status_code, answer.headers["X-Event-Delivery"]) == (201, "sent")
+        assert ["pending" in event for event in events(service)] == [True]
+
+
 async def test_marking_twice_does_no_harm(service: Service) -> None:
     """An event that another instance has marked meanwhile is marked again without an error."""
     await service.update("o-1", "created")
