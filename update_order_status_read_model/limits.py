@@ -20,8 +20,9 @@ RETRY_AFTER_SECONDS = 1
 GENERATIONS_CACHE_SECONDS = 5.0
 """How old this process's knowledge of which generation is read and written may be. A rebuild waits longer."""
 
-PARKED_PAYLOAD_CHARACTERS_MAX = 1_500_000
-"""An event may have 1 MB (Event Grid quotas), a document 2 MB (Cosmos DB quotas)."""
+PARKED_PAYLOAD_BYTES_MAX = 1_900_000
+"""Of its JSON, in which azure-cosmos escapes whatever is not ASCII: an event of 1 MB (Event Grid quotas) may become
+3 MB, and a document may have 2 MB (Cosmos DB quotas)."""
 
 STORE_READ_TIMEOUT_SECONDS = 5
 STORE_CONNECT_TIMEOUT_SECONDS = 3
