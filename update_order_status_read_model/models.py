@@ -1,4 +1,4 @@
-"""What the queries answer, as Pydantic models: the JSON and OpenAPI both come from here."""
+"""What the queries answer, as Pydantic models."""
 
 from __future__ import annotations
 

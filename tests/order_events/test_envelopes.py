@@ -48,9 +48,9 @@ json_values: st.SearchStrategy[Any] = st.deferred(
         | st.booleans()
         | st.integers()
         | st.floats(allow_nan=False)
-        | st.text()
-        | st.lists(json_values, max_size=4)
-        | st.dictionaries(st.text(), json_values, max_size=4)
+        | st.text(max_size=20)
+        | st.lists(json_values, max_size=2)
+        | st.dictionaries(st.text(max_size=8), json_values, max_size=2)
     )
 )
 
@@ -116,6 +116,14 @@ def test_wrong_data_is_refused_by_member(member: str, value: object) -> None:
     document = first()
     document["data"][member] = value
     with pytest.raises(UndecodableEvent, match=rf"data\.{member}"):
+        decode(json.dumps(document))
+
+
+def test_a_member_has_one_name() -> None:
+    """The names of this code's attributes are not names on the wire."""
+    document = first()
+    document["data"]["order_id"] = document["data"].pop("orderId")
+    with pytest.raises(UndecodableEvent, match=r"data\.orderId"):
         decode(json.dumps(document))
 
 
