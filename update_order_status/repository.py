@@ -9,7 +9,6 @@ An event that is not yet published has `pending`, the moment it was made, so the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +23,7 @@ from azure.cosmos.exceptions import (
     CosmosResourceNotFoundError,
 )
 
-from order_events import DATA_VERSION, EVENT_TYPE, OrderStatusUpdated, format_moment, read_data
+from order_events import EVENT_TYPE, OrderStatusUpdated, format_moment, read_document, to_document
 from update_order_status.domain import Order, UpdateOrderStatus, event_id, evolve
 from update_order_status.errors import StoreUnavailable, is_missing_item, translated_store_errors
 
@@ -77,7 +76,7 @@ class OrderRepository:
         document = await self._read(order_id, order_id)
         if document is None:
             return None
-        return Stored(evolve(read_event(document)), document["_etag"])
+        return Stored(evolve(read_document(document)), document["_etag"])
 
     async def commit(self, event: OrderStatusUpdated, replacing: Stored | None) -> Commit:
         """Write `event` and the order it leads to, both or neither, unless the order is no longer `replacing`."""
@@ -105,7 +104,7 @@ class OrderRepository:
         document = await self._read(event_id(command.order_id, command.command_id), command.order_id)
         if document is None:
             return None
-        event = read_event(document)
+        event = read_document(document)
         if document["type"] == "receipt":
             return CommandRecord(evolve(event), None, pending=False)
         return CommandRecord(evolve(event), event, pending="pending" in document)
@@ -145,7 +144,7 @@ class OrderRepository:
         ]
         with translated_store_errors():
             found = self._container.query_items(PENDING_QUERY, parameters=parameters, max_item_count=count_max)
-            return [read_event(document) async for document in found]
+            return [read_document(document) async for document in found]
 
     async def mark_published(self, event: OrderStatusUpdated) -> None:
         """Note that `event` needs no publishing any more. Marking twice is harmless."""
@@ -165,9 +164,4 @@ def _read_refusal(failure: CosmosBatchOperationError) -> Commit:
 
 
 def _document(kind: str, document_id: str, event: OrderStatusUpdated) -> Document:
-    return {"id": document_id, "type": kind, "eventId": event.event_id, "dataVersion": DATA_VERSION, **event.data()}
-
-
-def read_event(document: Mapping[str, Any]) -> OrderStatusUpdated:
-    """The event whose data a document of any type holds."""
-    return read_data(document["eventId"], document["dataVersion"], document)
+    return {"id": document_id, "type": kind, **to_document(event)}

@@ -1,5 +1,5 @@
 """Puts the write side together from settings. The only reader of the environment, and where time, ids and chance
-come in, so that a simulation can own all of them."""
+come in, so that a test can own all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What can go wrong on the read side, and the problem details (RFC 9457) that a query answers then."""
+"""What can go wrong on the read side, and the problem details (RFC 9457) that a query answers then.
+
+Much of it is the write side's over again, on purpose: see `wiring`.
+"""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
 """Read-your-writes when the projection is late: the order as the write container has it.
 
 The only place where the read side looks at the write side's store, and it relies on one thing alone: the document
-whose id is the order's holds the data of the order's latest event, in the published language.
+whose id is the order's tells of the order's latest event, in the published language.
 """
 
 from __future__ import annotations
 
 from azure.cosmos.aio import ContainerProxy
 
-from order_events import read_data
+from order_events import read_document
 from update_order_status_read_model.point_reads import read_point
 from update_order_status_read_model.projector import OrderView, project
 
@@ -24,4 +24,4 @@ class WriteSideFallback:
         document = await read_point(self._container, order_id, order_id)
         if document is None:
             return None
-        return project(None, read_data(document["eventId"], document["dataVersion"], document))
+        return project(None, read_document(document))

@@ -1,8 +1,8 @@
 """Which generation of the read container is read, and which are written: a pointer document says so.
 
-Two generations are provisioned beforehand. Ordinarily one is read and written; during a rebuild both are written,
-until the pointer is switched to the new one. A process trusts what it knows for a few seconds: a rebuild waits for
-longer than that between announcing a generation and replaying into it, so no event can miss it.
+Two generations are provisioned beforehand. Ordinarily one is read and written; whoever rebuilds the views has both
+written, until the pointer is switched to the new one. A process trusts what it knows for a few seconds: between
+announcing a generation and replaying into it a rebuild must wait for longer, or an event could miss it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ RETRY_AFTER_SECONDS = 1
 """What a caller is told to wait when the store itself names no time."""
 
 GENERATIONS_CACHE_SECONDS = 5.0
-"""How old this process's knowledge of which generation is read and written may be. A rebuild waits longer."""
+"""How old this process's knowledge of which generation is read and written may be. A rebuild must wait longer."""
 
 PARKED_PAYLOAD_BYTES_MAX = 1_900_000
 """Of its JSON, in which azure-cosmos escapes whatever is not ASCII: an event of 1 MB (Event Grid quotas) may become

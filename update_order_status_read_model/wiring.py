@@ -1,5 +1,6 @@
 """Puts the read side together from settings. The only reader of the environment, and where time and chance come in,
-so that a simulation can own both."""
+so that a test can own both. Much of it is the write side's over again, on purpose: each side is deployed without the
+other, and `order_events`, all that they share, knows no Azure and no settings."""
 
 from __future__ import annotations
 

@@ -18,7 +18,9 @@ from order_events import (
     decode,
     format_moment,
     is_order_id,
+    read_document,
     to_cloud_event,
+    to_document,
     to_event_grid_event,
 )
 
@@ -63,7 +65,8 @@ def first() -> dict[str, Any]:
 
 @given(events)
 def test_both_envelopes_are_read_back(event: OrderStatusUpdated) -> None:
-    """An event survives either envelope, and its data being a string."""
+    """An event survives either envelope, its data being a string, and being stored."""
+    assert read_document(json.loads(json.dumps(to_document(event)))) == event
     for envelope in (to_event_grid_event(event), to_cloud_event(event)):
         assert decode(json.dumps(envelope)) == event
         envelope["data"] = json.dumps(envelope["data"])
