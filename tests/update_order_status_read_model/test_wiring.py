@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import ClientSession
 
+from tests.order_service import Service
 from update_order_status_read_model import wiring
 from update_order_status_read_model.errors import StoreUnavailable
 
@@ -65,6 +66,19 @@ async def test_who_leaves_does_not_end_the_attempt_of_others(settings: dict[str,
     with pytest.raises(StoreUnavailable):
         await second
     assert first.cancelled()
+
+
+async def test_a_process_connects_once_and_after_a_failure_again(
+    settings: dict[str, str], service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure is not kept, a connection is: everybody gets the same one."""
+    with pytest.raises(StoreUnavailable):
+        await wiring.read_side()
+    for name, text in service.settings.items():
+        monkeypatch.setenv(name, text)
+    side, same = await asyncio.gather(wiring.read_side(), wiring.read_side())
+    assert side is same is await wiring.read_side()
+    await side.close()
 
 
 def test_a_proxy_is_looked_for_once(settings: dict[str, str]) -> None:
