@@ -4,9 +4,16 @@ Pure: no Azure, no I/O, no clock. Names in here ARE the storage and wire format;
 so change nothing that has been published: add a version in `versions`.
 """
 
-from order_events.envelopes import EVENT_TYPE, SUBJECT, decode, to_cloud_event, to_event_grid_event
+from order_events.envelopes import (
+    EVENT_TYPE,
+    decode,
+    read_document,
+    to_cloud_event,
+    to_document,
+    to_event_grid_event,
+)
 from order_events.event import (
-    ORDER_ID_PATTERN,
+    ORDER_ID_RULE,
     Moment,
     OrderId,
     OrderStatus,
@@ -14,13 +21,11 @@ from order_events.event import (
     format_moment,
     is_order_id,
 )
-from order_events.versions import DATA_VERSION, UndecodableEvent, read_data
+from order_events.versions import UndecodableEvent
 
 __all__ = [
-    "DATA_VERSION",
     "EVENT_TYPE",
-    "ORDER_ID_PATTERN",
-    "SUBJECT",
+    "ORDER_ID_RULE",
     "Moment",
     "OrderId",
     "OrderStatus",
@@ -29,7 +34,8 @@ __all__ = [
     "decode",
     "format_moment",
     "is_order_id",
-    "read_data",
+    "read_document",
     "to_cloud_event",
+    "to_document",
     "to_event_grid_event",
 ]

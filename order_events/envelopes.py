@@ -1,4 +1,4 @@
-"""Envelopes around the event: Event Grid's own schema and CloudEvents 1.0, both written and both read."""
+"""Envelopes around the event, all written and all read: Event Grid's own, CloudEvents 1.0, and a stored document."""
 
 from __future__ import annotations
 
@@ -46,6 +46,16 @@ def to_cloud_event(event: OrderStatusUpdated) -> dict[str, Any]:
     if event.traceparent is not None:
         envelope["traceparent"] = event.traceparent
     return envelope
+
+
+def to_document(event: OrderStatusUpdated) -> dict[str, Any]:
+    """What a stored document says of `event`; its id and kind are for whoever stores it."""
+    return {"eventId": event.event_id, "dataVersion": DATA_VERSION, **event.data()}
+
+
+def read_document(document: Mapping[str, Any]) -> OrderStatusUpdated:
+    """The event that a stored document tells of. Raises UndecodableEvent."""
+    return read_data(document["eventId"], document["dataVersion"], document)
 
 
 def decode(text: str | bytes) -> OrderStatusUpdated:

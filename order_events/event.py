@@ -12,6 +12,8 @@ from pydantic.alias_generators import to_camel
 
 ORDER_ID_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}$"
 """Safe in a Cosmos id, a URL path and a header. `.` and `..` are out: every URL library resolves them away."""
+ORDER_ID_RULE = "1 to 128 of A-Z a-z 0-9 . _ - and neither . nor .."
+"""The pattern, for people."""
 _ORDER_ID = re.compile(ORDER_ID_PATTERN.removesuffix("$") + r"\Z")
 
 COMMAND_ID_CHARACTERS_MAX = 4096
@@ -41,7 +43,7 @@ def is_order_id(text: str) -> bool:
 
 def _check_order_id(text: str) -> str:
     if not is_order_id(text):
-        raise ValueError("an order id is 1 to 128 of A-Z a-z 0-9 . _ - and neither . nor ..")
+        raise ValueError(f"an order id is {ORDER_ID_RULE}")
     return text
 
 

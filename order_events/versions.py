@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from order_events.event import OrderStatusUpdated
 
 DATA_VERSION = "1.0"
+CURRENT_MAJOR = int(DATA_VERSION.partition(".")[0])
 
 Upcast = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 UPCASTS: Mapping[int, Upcast] = {}
@@ -30,11 +31,10 @@ class UndecodableEvent(ValueError):
 
 def read_data(event_id: str, data_version: str, data: Mapping[str, Any]) -> OrderStatusUpdated:
     """The event whose data was written under `data_version`. Raises UndecodableEvent."""
-    current = int(DATA_VERSION.partition(".")[0])
-    for major in range(_major(data_version), current):
+    for major in range(_major(data_version), CURRENT_MAJOR):
         data = UPCASTS[major](data)
     try:
-        return OrderStatusUpdated.model_validate({**data, "eventId": event_id})
+        return OrderStatusUpdated.model_validate({**data, "eventId": event_id}, by_alias=True, by_name=False)
     except ValidationError as refusal:
         raise UndecodableEvent(_explain(refusal)) from refusal
 
@@ -44,9 +44,11 @@ def _major(data_version: str) -> int:
     if match is None:
         raise UndecodableEvent(f"dataVersion {data_version[:32]!r} is not a version number")
     major = int(match[1])
-    oldest, newest = min(UPCASTS, default=int(DATA_VERSION[0])), int(DATA_VERSION.partition(".")[0])
-    if not oldest <= major <= newest:
-        raise UndecodableEvent(f"dataVersion {data_version} is not understood; this reader knows {oldest} to {newest}")
+    oldest = min(UPCASTS, default=CURRENT_MAJOR)
+    if not oldest <= major <= CURRENT_MAJOR:
+        raise UndecodableEvent(
+            f"dataVersion {data_version} is not understood; this reader knows {oldest} to {CURRENT_MAJOR}"
+        )
     return major
 
 

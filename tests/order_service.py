@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import azure.functions as func
+import pytest
 import requests
 from azure.cosmos import CosmosClient
 
@@ -211,6 +212,20 @@ async def order_service(shared: Stack, **settings: str) -> AsyncIterator[Service
         await write.close()
         await read.close()
         shared.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Stack]:
+    """Cosmos DB, Event Grid and a webhook."""
+    with stack() as running:
+        yield running
+
+
+@pytest.fixture
+async def service(shared: Stack) -> AsyncIterator[Service]:
+    """The order service with nothing in it."""
+    async with order_service(shared) as connected:
+        yield connected
 
 
 def _fresh(topology: Topology) -> Topology:

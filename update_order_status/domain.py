@@ -1,7 +1,6 @@
 """What an order is, what may happen to it, and the decision on a command. Pure: values in, values out.
 
-Everything that affects an order's life lives here; TRANSITIONS is the whole truth about it and also draws the
-diagram in docs/.
+Everything that affects an order's life lives here; TRANSITIONS is the whole truth about it.
 """
 
 from __future__ import annotations

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
-from azure.cosmos.exceptions import CosmosClientTimeoutError
+from azure.cosmos.exceptions import CosmosClientTimeoutError, CosmosResourceNotFoundError
 
 from update_order_status.limits import RETRY_AFTER_SECONDS
 
 TOO_MANY_REQUESTS = 429
+READ_SESSION_NOT_AVAILABLE = 1002
+"""Sub-status of a 404 from a replica that has not yet seen what this session has: it tells of no item."""
 OUTCOME_UNKNOWN = frozenset({408, 410, 449, 500, 502, 503, 504})
 """After these a write may have happened or not (Cosmos DB: designing resilient applications). For a read: try later."""
 
@@ -70,9 +72,22 @@ def translated_store_errors() -> Iterator[None]:
     except HttpResponseError as failure:
         if failure.status_code == TOO_MANY_REQUESTS:
             raise StoreThrottled(retry_after_seconds(failure)) from failure
-        if failure.status_code in OUTCOME_UNKNOWN:
+        if failure.status_code in OUTCOME_UNKNOWN or _is_replica_behind(failure):
             raise StoreUnavailable(f"the store answered {failure.status_code}") from failure
         raise
+
+
+def _is_replica_behind(failure: HttpResponseError) -> bool:
+    return failure.status_code == 404 and getattr(failure, "sub_status", None) == READ_SESSION_NOT_AVAILABLE
+
+
+def is_missing_item(failure: CosmosResourceNotFoundError) -> bool:
+    """Whether it is the item that does not exist, rather than its container or database.
+
+    Those are told by a sub-status (1003) or, since azure-cosmos looks a container up first, by a request for no item.
+    """
+    request: Any = failure.response and failure.response.request
+    return not failure.sub_status and request is not None and "/docs/" in request.url
 
 
 def retry_after_seconds(failure: HttpResponseError) -> float:

@@ -10,7 +10,7 @@ from datetime import datetime
 from order_events import OrderStatus, OrderStatusUpdated
 from update_order_status.domain import NotAllowed, Order, Stale, Unchanged, UpdateOrderStatus, decide, evolve
 from update_order_status.errors import Contended
-from update_order_status.limits import COMMIT_PAUSE_SECONDS
+from update_order_status.limits import COMMIT_PAUSE_SECONDS, COMMIT_PAUSE_SECONDS_MAX
 from update_order_status.repository import CommandRecord, Commit, OrderRepository
 
 Clock = Callable[[], datetime]
@@ -60,7 +60,7 @@ class CommandHandler:
         tried: list[OrderStatusUpdated] = []
         for attempt in range(self._attempts_max):
             if attempt:
-                await self._pause(COMMIT_PAUSE_SECONDS * 2**attempt)
+                await self._pause(min(COMMIT_PAUSE_SECONDS * 2 ** (attempt - 1), COMMIT_PAUSE_SECONDS_MAX))
             stored = await self._orders.load(command.order_id)
             decision = decide(stored.order if stored else None, command, self._now())
             if not isinstance(decision, OrderStatusUpdated):

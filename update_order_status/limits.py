@@ -11,13 +11,16 @@ BATCH_ORDERS_AT_ONCE = 8
 
 COMMIT_ATTEMPTS_MAX = 5
 """Tries to commit one command against rivals on the same order, unless the setting says otherwise."""
-COMMIT_PAUSE_SECONDS = 0.02
+COMMIT_PAUSE_SECONDS = 0.04
 """Upper bound of the random pause before the second attempt; doubles with each further one."""
+COMMIT_PAUSE_SECONDS_MAX = 1.0
+"""No pause is longer: the setting allows attempts whose pauses would otherwise be hours."""
 RETRY_AFTER_SECONDS = 1
 """What a caller is told to wait when the store itself names no time."""
 
 PUBLISH_BUDGET_SECONDS = 2.0
-"""How long a command's answer waits for Event Grid before the relay takes over, unless the setting says otherwise."""
+"""How long a command's answer waits for Event Grid, and then for the event's mark, before it leaves them to the relay;
+unless the setting says otherwise."""
 EVENT_GRID_REQUEST_BYTES_MAX = 1024 * 1024
 """Event Grid refuses larger requests with 413 (Azure Event Grid quotas and limits)."""
 RELAY_EVENTS_MAX = 500

@@ -1,4 +1,4 @@
-"""What the write side's HTTP door takes and gives, as Pydantic models: validation here, OpenAPI from here."""
+"""What the write side's HTTP door takes and gives, as Pydantic models."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ IdempotencyKey = Annotated[
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, alias_generator=to_camel, validate_by_name=True, extra="forbid", hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, extra="forbid", hide_input_in_errors=True)
 
 
 class UpdateOrderStatusBody(_Model):
@@ -46,6 +44,8 @@ class UpdateOrderStatusesBody(_Model):
 
 class OrderBody(_Model):
     """An order, as commands answer it."""
+
+    model_config = ConfigDict(validate_by_name=True)
 
     order_id: OrderId
     status: OrderStatus

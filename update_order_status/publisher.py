@@ -23,7 +23,7 @@ Envelope = Callable[[OrderStatusUpdated], dict[str, Any]]
 
 
 class Publisher:
-    """Publishes events in the schema that `envelope` writes, within `budget_seconds` a time."""
+    """Publishes events in the schema that `envelope` writes; each sending and each mark has `budget_seconds`."""
 
     def __init__(
         self,
@@ -62,8 +62,9 @@ class Publisher:
         async def mark(event: OrderStatusUpdated) -> None:
             async with gate:
                 try:
-                    await self._orders.mark_published(event)
-                except (StoreThrottled, StoreUnavailable, AzureError) as failure:
+                    async with asyncio.timeout(self._budget_seconds):
+                        await self._orders.mark_published(event)
+                except (StoreThrottled, StoreUnavailable, AzureError, TimeoutError) as failure:
                     # Whatever the reason, the command has taken effect and must not fail now. The event stays
                     # pending: the relay will publish it a second time, which the projection tolerates.
                     log.warning("marking deferred event=%s reason=%s", event.event_id, _first_line(failure))

@@ -9,7 +9,6 @@ An event that is not yet published has `pending`, the moment it was made, so the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,10 +23,9 @@ from azure.cosmos.exceptions import (
     CosmosResourceNotFoundError,
 )
 
-from order_events import DATA_VERSION, EVENT_TYPE, OrderStatusUpdated, format_moment, read_data
+from order_events import EVENT_TYPE, OrderStatusUpdated, format_moment, read_document, to_document
 from update_order_status.domain import Order, UpdateOrderStatus, event_id, evolve
-from update_order_status.errors import TOO_MANY_REQUESTS, StoreThrottled, StoreUnavailable, translated_store_errors
-from update_order_status.errors import retry_after_seconds as retry_after
+from update_order_status.errors import StoreUnavailable, is_missing_item, translated_store_errors
 
 CREATE_EVENT, WRITE_ORDER = 0, 1
 """Positions in the batch. The event first: else a repeated command would look like a lost race and be retried."""
@@ -75,12 +73,10 @@ class OrderRepository:
 
     async def load(self, order_id: str) -> Stored | None:
         """The order, or None when it was never seen."""
-        with translated_store_errors():
-            try:
-                document = await self._container.read_item(order_id, partition_key=order_id)
-            except CosmosResourceNotFoundError:
-                return None
-        return Stored(evolve(read_event(document)), document["_etag"])
+        document = await self._read(order_id, order_id)
+        if document is None:
+            return None
+        return Stored(evolve(read_document(document)), document["_etag"])
 
     async def commit(self, event: OrderStatusUpdated, replacing: Stored | None) -> Commit:
         """Write `event` and the order it leads to, both or neither, unless the order is no longer `replacing`."""
@@ -105,16 +101,22 @@ class OrderRepository:
 
     async def find_record(self, command: UpdateOrderStatus) -> CommandRecord | None:
         """What an earlier sending of `command` did, if there was one that took effect."""
-        record_id = event_id(command.order_id, command.command_id)
-        with translated_store_errors():
-            try:
-                document = await self._container.read_item(record_id, partition_key=command.order_id)
-            except CosmosResourceNotFoundError:
-                return None
-        event = read_event(document)
+        document = await self._read(event_id(command.order_id, command.command_id), command.order_id)
+        if document is None:
+            return None
+        event = read_document(document)
         if document["type"] == "receipt":
             return CommandRecord(evolve(event), None, pending=False)
         return CommandRecord(evolve(event), event, pending="pending" in document)
+
+    async def _read(self, document_id: str, order_id: str) -> Document | None:
+        with translated_store_errors():
+            try:
+                return await self._container.read_item(document_id, partition_key=order_id)
+            except CosmosResourceNotFoundError as failure:
+                if not is_missing_item(failure):
+                    raise
+        return None
 
     async def record_unchanged(self, command: UpdateOrderStatus, order: Order) -> bool:
         """Keep what `command` was answered although it changed nothing. False: it has a record already."""
@@ -142,7 +144,7 @@ class OrderRepository:
         ]
         with translated_store_errors():
             found = self._container.query_items(PENDING_QUERY, parameters=parameters, max_item_count=count_max)
-            return [read_event(document) async for document in found]
+            return [read_document(document) async for document in found]
 
     async def mark_published(self, event: OrderStatusUpdated) -> None:
         """Note that `event` needs no publishing any more. Marking twice is harmless."""
@@ -154,8 +156,6 @@ class OrderRepository:
 
 def _read_refusal(failure: CosmosBatchOperationError) -> Commit:
     match failure.error_index, failure.status_code:
-        case (_, status) if status == TOO_MANY_REQUESTS:
-            raise StoreThrottled(retry_after(failure)) from failure
         case (0, 409):
             return Commit.REPEATED
         case (1, 404 | 409 | 412):
@@ -164,9 +164,4 @@ def _read_refusal(failure: CosmosBatchOperationError) -> Commit:
 
 
 def _document(kind: str, document_id: str, event: OrderStatusUpdated) -> Document:
-    return {"id": document_id, "type": kind, "eventId": event.event_id, "dataVersion": DATA_VERSION, **event.data()}
-
-
-def read_event(document: Mapping[str, Any]) -> OrderStatusUpdated:
-    """The event whose data a document of any type holds."""
-    return read_data(document["eventId"], document["dataVersion"], document)
+    return {"id": document_id, "type": kind, **to_document(event)}

@@ -1,5 +1,5 @@
 """Puts the write side together from settings. The only reader of the environment, and where time, ids and chance
-come in, so that a simulation can own all of them."""
+come in, so that a test can own all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import os
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -56,6 +57,8 @@ class Surroundings:
 
 REAL = Surroundings()
 
+PROXY_SETTINGS = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+
 
 class Settings(BaseModel):
     """The app settings that the write side reads."""
@@ -75,13 +78,16 @@ class Settings(BaseModel):
     publish_budget_seconds: float = Field(
         limits.PUBLISH_BUDGET_SECONDS, alias="OrdersPublishBudgetSeconds", gt=0, le=20
     )
+    proxy: bool = False
+    """Whether the environment names a proxy. Looking for one in every call would cost a third of its CPU time."""
     relay_grace_seconds: float = Field(limits.RELAY_GRACE_SECONDS, alias="OrdersRelayGraceSeconds", ge=0, le=3600)
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
         """The settings in `environment`. Raises SettingsWrong naming each that is missing or wrong."""
         try:
-            settings = cls.model_validate({name: text for name, text in environment.items() if text})
+            given = {name: text for name, text in environment.items() if text}
+            settings = cls.model_validate({**given, "proxy": any(name.lower() in PROXY_SETTINGS for name in given)})
         except ValidationError as failure:
             faults = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in failure.errors(include_input=False))
             raise SettingsWrong(f"App settings: {faults}.") from failure
@@ -98,49 +104,48 @@ class WriteSide:
     publisher: Publisher
     relay: Relay
     orders: OrderRepository
-    _closers: list[Callable[[], Awaitable[Any]]] = field(default_factory=list)
+    _connections: AsyncExitStack
 
     async def close(self) -> None:
         """Close the connections."""
-        for close in reversed(self._closers):
-            await close()
+        await self._connections.aclose()
 
 
-async def connect(settings: Settings, surroundings: Surroundings = REAL, *, proxy: bool = False) -> WriteSide:
+async def connect(settings: Settings, surroundings: Surroundings = REAL) -> WriteSide:
     """A write side for `settings`. Raises StoreUnavailable when Cosmos DB does not answer."""
     logging.getLogger("azure").setLevel(logging.WARNING)  # else the SDKs log some thirty lines for every call
-    closers: list[Callable[[], Awaitable[Any]]] = []
-    credential: Any = None
-    if not settings.connection or not settings.topic_key:
-        from azure.identity.aio import DefaultAzureCredential
+    async with AsyncExitStack() as connections:
+        credential: Any = None
+        if not settings.connection or not settings.topic_key:
+            from azure.identity.aio import DefaultAzureCredential  # half a second that most starts save
 
-        credential = DefaultAzureCredential()
-        closers.append(credential.close)
-    store = _cosmos_client(settings, credential, proxy=proxy)
-    closers.append(store.close)
-    topic = EventGridPublisherClient(
-        settings.topic_endpoint,
-        AzureKeyCredential(settings.topic_key) if settings.topic_key else credential,
-        transport=AioHttpTransport(use_env_settings=proxy),
-        retry_total=0,
-    )
-    closers.append(topic.close)
-    with translated_store_errors():
-        await store.__aenter__()
-    orders = OrderRepository(store.get_database_client(settings.database).get_container_client(settings.container))
-    publisher = Publisher(topic, orders, ENVELOPES[settings.event_schema], settings.publish_budget_seconds)
-    return WriteSide(
-        CommandHandler(orders, surroundings.now, surroundings.pause_up_to, settings.commit_attempts_max),
-        publisher,
-        Relay(orders, publisher, surroundings.now, settings.relay_grace_seconds, limits.RELAY_EVENTS_MAX),
-        orders,
-        closers,
-    )
+            credential = DefaultAzureCredential()
+            connections.push_async_callback(credential.close)
+        store = _cosmos_client(settings, credential)
+        connections.push_async_callback(store.close)
+        topic = EventGridPublisherClient(
+            settings.topic_endpoint,
+            AzureKeyCredential(settings.topic_key) if settings.topic_key else credential,
+            transport=AioHttpTransport(use_env_settings=settings.proxy),
+            retry_total=0,
+        )
+        connections.push_async_callback(topic.close)
+        with translated_store_errors():
+            await store.__aenter__()
+        orders = OrderRepository(store.get_database_client(settings.database).get_container_client(settings.container))
+        publisher = Publisher(topic, orders, ENVELOPES[settings.event_schema], settings.publish_budget_seconds)
+        return WriteSide(
+            CommandHandler(orders, surroundings.now, surroundings.pause_up_to, settings.commit_attempts_max),
+            publisher,
+            Relay(orders, publisher, surroundings.now, settings.relay_grace_seconds, limits.RELAY_EVENTS_MAX),
+            orders,
+            connections.pop_all(),
+        )
 
 
-def _cosmos_client(settings: Settings, credential: Any, *, proxy: bool) -> CosmosClient:
+def _cosmos_client(settings: Settings, credential: Any) -> CosmosClient:
     options: dict[str, Any] = {
-        "transport": AioHttpTransport(use_env_settings=proxy),
+        "transport": AioHttpTransport(use_env_settings=settings.proxy),
         "connection_timeout": limits.STORE_CONNECT_TIMEOUT_SECONDS,
         "read_timeout": limits.STORE_READ_TIMEOUT_SECONDS,
         "retry_throttle_total": limits.STORE_THROTTLE_RETRIES_MAX,
@@ -154,15 +159,19 @@ def _cosmos_client(settings: Settings, credential: Any, *, proxy: bool) -> Cosmo
     return CosmosClient(str(settings.account_endpoint), credential, **options)
 
 
-_write_side: WriteSide | None = None
-_connecting = asyncio.Lock()
+_connecting: asyncio.Task[WriteSide] | None = None
 
 
 async def write_side() -> WriteSide:
-    """This process's write side, connected at its first use: a worker must load without its stores."""
-    global _write_side
-    async with _connecting:
-        if _write_side is None:
-            proxy = any(name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name in os.environ)
-            _write_side = await connect(Settings.read(os.environ), proxy=proxy)
-    return _write_side
+    """This process's write side, connected at its first use: a worker must load without its stores.
+
+    Whoever asks meanwhile shares the attempt and its failure, or a store that is away would be waited for in a queue.
+    """
+    global _connecting
+    if _connecting is None or _has_failed(_connecting):
+        _connecting = asyncio.create_task(connect(Settings.read(os.environ)))
+    return await asyncio.shield(_connecting)
+
+
+def _has_failed(attempt: asyncio.Task[WriteSide]) -> bool:
+    return attempt.done() and (attempt.cancelled() or attempt.exception() is not None)

@@ -13,7 +13,7 @@ import azure.functions as func
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from order_events import OrderStatus, is_order_id
+from order_events import ORDER_ID_RULE, OrderStatus, is_order_id
 from update_order_status_read_model.errors import (
     INVALID_QUERY,
     THROTTLED,
@@ -121,7 +121,7 @@ async def get_order_summary(request: func.HttpRequest, connect: Connect) -> func
 def _read_order_id(request: func.HttpRequest) -> str:
     order_id: str = request.route_params.get("orderId", "")
     if not is_order_id(order_id):
-        raise _invalid("orderId", "takes 1 to 128 of A-Z a-z 0-9 . _ - and neither . nor ..")
+        raise _invalid("orderId", f"takes {ORDER_ID_RULE}")
     return order_id
 
 

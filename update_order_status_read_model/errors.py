@@ -1,4 +1,7 @@
-"""What can go wrong on the read side, and the problem details (RFC 9457) that a query answers then."""
+"""What can go wrong on the read side, and the problem details (RFC 9457) that a query answers then.
+
+Much of it is the write side's over again, on purpose: see `wiring`.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
-from azure.cosmos.exceptions import CosmosClientTimeoutError
+from azure.cosmos.exceptions import CosmosClientTimeoutError, CosmosResourceNotFoundError
 
 from update_order_status_read_model.limits import RETRY_AFTER_SECONDS
 
 TOO_MANY_REQUESTS = 429
+READ_SESSION_NOT_AVAILABLE = 1002
+"""Sub-status of a 404 from a replica that has not yet seen what this session has: it tells of no item."""
 NO_CLEAR_ANSWER = frozenset({408, 410, 449, 500, 502, 503, 504})
 """Transient by their nature (Cosmos DB: designing resilient applications). A write may have happened or not."""
 
@@ -48,9 +53,22 @@ def translated_store_errors() -> Iterator[None]:
         if failure.status_code == TOO_MANY_REQUESTS:
             milliseconds = (getattr(failure, "headers", None) or {}).get("x-ms-retry-after-ms")
             raise StoreThrottled(float(milliseconds) / 1000 if milliseconds else RETRY_AFTER_SECONDS) from failure
-        if failure.status_code in NO_CLEAR_ANSWER:
+        if failure.status_code in NO_CLEAR_ANSWER or _is_replica_behind(failure):
             raise StoreUnavailable(f"the store answered {failure.status_code}") from failure
         raise
+
+
+def _is_replica_behind(failure: HttpResponseError) -> bool:
+    return failure.status_code == 404 and getattr(failure, "sub_status", None) == READ_SESSION_NOT_AVAILABLE
+
+
+def is_missing_item(failure: CosmosResourceNotFoundError) -> bool:
+    """Whether it is the item that does not exist, rather than its container or database.
+
+    Those are told by a sub-status (1003) or, since azure-cosmos looks a container up first, by a request for no item.
+    """
+    request: Any = failure.response and failure.response.request
+    return not failure.sub_status and request is not None and "/docs/" in request.url
 
 
 @dataclass(frozen=True, slots=True)

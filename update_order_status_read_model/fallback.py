@@ -1,16 +1,15 @@
 """Read-your-writes when the projection is late: the order as the write container has it.
 
 The only place where the read side looks at the write side's store, and it relies on one thing alone: the document
-whose id is the order's holds the data of the order's latest event, in the published language.
+whose id is the order's tells of the order's latest event, in the published language.
 """
 
 from __future__ import annotations
 
 from azure.cosmos.aio import ContainerProxy
-from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
-from order_events import read_data
-from update_order_status_read_model.errors import translated_store_errors
+from order_events import read_document
+from update_order_status_read_model.point_reads import read_point
 from update_order_status_read_model.projector import OrderView, project
 
 
@@ -22,9 +21,7 @@ class WriteSideFallback:
 
     async def get(self, order_id: str) -> OrderView | None:
         """The order's view, made on the spot, or None when it has never been seen."""
-        with translated_store_errors():
-            try:
-                document = await self._container.read_item(order_id, partition_key=order_id)
-            except CosmosResourceNotFoundError:
-                return None
-        return project(None, read_data(document["eventId"], document["dataVersion"], document))
+        document = await read_point(self._container, order_id, order_id)
+        if document is None:
+            return None
+        return project(None, read_document(document))

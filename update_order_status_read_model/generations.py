@@ -1,8 +1,8 @@
 """Which generation of the read container is read, and which are written: a pointer document says so.
 
-Two generations are provisioned beforehand. Ordinarily one is read and written; during a rebuild both are written,
-until the pointer is switched to the new one. A process trusts what it knows for a few seconds: a rebuild waits for
-longer than that between announcing a generation and replaying into it, so no event can miss it.
+Two generations are provisioned beforehand. Ordinarily one is read and written; whoever rebuilds the views has both
+written, until the pointer is switched to the new one. A process trusts what it knows for a few seconds: between
+announcing a generation and replaying into it a rebuild must wait for longer, or an event could miss it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from azure.cosmos.aio import ContainerProxy
-from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
-from update_order_status_read_model.errors import translated_store_errors
 from update_order_status_read_model.limits import GENERATIONS_CACHE_SECONDS
+from update_order_status_read_model.point_reads import read_point
 
 POINTER_ID = ":generations"
 """Its id and its partition, in the container of parked events; no order id has a colon."""
@@ -48,12 +47,8 @@ class GenerationPointer:
         """The generations in force. Without a pointer document, the first one is read and written."""
         asked_at = self._now()
         if self._known_until is None or asked_at >= self._known_until:
-            with translated_store_errors():
-                try:
-                    document = await self._container.read_item(POINTER_ID, partition_key=POINTER_ID)
-                    self._known = read_pointer(document)
-                except CosmosResourceNotFoundError:
-                    self._known = Generations()
+            document = await read_point(self._container, POINTER_ID, POINTER_ID)
+            self._known = read_pointer(document) if document else Generations()
             # Counted from before the question: the answer may have been long on its way.
             self._known_until = asked_at + timedelta(seconds=GENERATIONS_CACHE_SECONDS)
         return self._known

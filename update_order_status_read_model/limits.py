@@ -2,7 +2,7 @@
 
 PROJECT_ATTEMPTS_MAX = 5
 """Tries to save one view against other deliveries for the same order; beyond it Event Grid brings the event again."""
-PROJECT_PAUSE_SECONDS = 0.02
+PROJECT_PAUSE_SECONDS = 0.04
 """Upper bound of the random pause before the second attempt; doubles with each further one."""
 
 PAGE_SIZE = 50
@@ -18,10 +18,11 @@ RETRY_AFTER_SECONDS = 1
 """What a caller is told to wait when the store itself names no time."""
 
 GENERATIONS_CACHE_SECONDS = 5.0
-"""How old this process's knowledge of which generation is read and written may be. A rebuild waits longer."""
+"""How old this process's knowledge of which generation is read and written may be. A rebuild must wait longer."""
 
-PARKED_PAYLOAD_CHARACTERS_MAX = 1_500_000
-"""An event may have 1 MB (Event Grid quotas), a document 2 MB (Cosmos DB quotas)."""
+PARKED_PAYLOAD_BYTES_MAX = 1_900_000
+"""Of its JSON, in which azure-cosmos escapes whatever is not ASCII: an event of 1 MB (Event Grid quotas) may become
+3 MB, and a document may have 2 MB (Cosmos DB quotas)."""
 
 STORE_READ_TIMEOUT_SECONDS = 5
 STORE_CONNECT_TIMEOUT_SECONDS = 3

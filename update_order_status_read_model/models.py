@@ -1,4 +1,4 @@
-"""What the queries answer, as Pydantic models: the JSON and OpenAPI both come from here."""
+"""What the queries answer, as Pydantic models."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class ProjectionLag(_Model):
 
 
 class OrderSummary(_Model):
-    """Orders per status. The counts are taken one after the other, so orders on the move may count twice or not."""
+    """Orders per status. The counts are not of one moment, so orders on the move may count twice or not at all."""
 
     counts: dict[OrderStatus, int]
     total: int

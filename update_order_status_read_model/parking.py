@@ -6,6 +6,7 @@ Raising for them would be worse: Event Grid would repeat them for a day and slow
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from azure.cosmos.exceptions import CosmosResourceExistsError
 
 from order_events import format_moment
 from update_order_status_read_model.errors import translated_store_errors
-from update_order_status_read_model.limits import PARKED_PAYLOAD_CHARACTERS_MAX
+from update_order_status_read_model.limits import PARKED_PAYLOAD_BYTES_MAX
 
 
 class ParkingLot:
@@ -32,7 +33,7 @@ class ParkingLot:
             "orderId": parked_id,  # its own partition: what cannot be decoded cannot be trusted to name its order
             "type": "parked",
             "reason": reason,
-            "payload": payload[:PARKED_PAYLOAD_CHARACTERS_MAX],
+            "payload": _beginning(payload),
             "parkedAt": format_moment(self._now()),
             "deliveries": 1,
         }
@@ -43,3 +44,10 @@ class ParkingLot:
                 again = [{"op": "incr", "path": "/deliveries", "value": 1}]
                 await self._container.patch_item(parked_id, parked_id, again)
         return parked_id
+
+
+def _beginning(payload: str) -> str:
+    """As much of `payload` as a document can hold: all of it, but for the largest events."""
+    while len(json.dumps(payload)) > PARKED_PAYLOAD_BYTES_MAX:
+        payload = payload[: len(payload) * 3 // 4]
+    return payload

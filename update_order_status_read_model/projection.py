@@ -45,7 +45,7 @@ async def apply(store: ViewStore, event: OrderStatusUpdated, pause_up_to: Pause)
     """Apply `event` to one generation; whether its view changed. Raises Contended when rivals never let it through."""
     for attempt in range(PROJECT_ATTEMPTS_MAX):
         if attempt:
-            await pause_up_to(PROJECT_PAUSE_SECONDS * 2**attempt)
+            await pause_up_to(PROJECT_PAUSE_SECONDS * 2 ** (attempt - 1))
         # The first event of an order needs no look: creating the view is the question and the answer in one call.
         stored = await store.get(event.order_id) if event.version > 1 or attempt else None
         before = stored.view if stored else None

@@ -8,18 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from azure.cosmos.aio import ContainerProxy
-from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosResourceNotFoundError
+from azure.cosmos.exceptions import CosmosBatchOperationError
 
 from order_events import OrderStatus, format_moment
-from update_order_status_read_model.documents import (
-    Document,
-    history_document,
-    read_history,
-    read_view,
-    view_document,
-)
-from update_order_status_read_model.errors import TOO_MANY_REQUESTS, StoreThrottled, translated_store_errors
-from update_order_status_read_model.limits import RETRY_AFTER_SECONDS
+from update_order_status_read_model.documents import history_document, read_history, read_view, view_document
+from update_order_status_read_model.errors import translated_store_errors
+from update_order_status_read_model.point_reads import read_point
 from update_order_status_read_model.projector import HistoryEntry, OrderView
 
 COUNT_QUERY = "SELECT VALUE COUNT(1) FROM c WHERE c.type = 'view' AND c.status = @status"
@@ -60,11 +54,9 @@ class ViewStore:
 
     async def get(self, order_id: str) -> Stored | None:
         """The order's view, tombstones included, or None."""
-        with translated_store_errors():
-            try:
-                document = await self._container.read_item(order_id, partition_key=order_id)
-            except CosmosResourceNotFoundError:
-                return None
+        document = await read_point(self._container, order_id, order_id)
+        if document is None:
+            return None
         return Stored(read_view(document), document["_etag"])
 
     async def save(self, view: OrderView, entry: HistoryEntry, replacing: Stored | None) -> bool:
@@ -81,8 +73,6 @@ class ViewStore:
             with translated_store_errors():
                 await self._container.execute_item_batch(batch, partition_key=view.order_id)
         except CosmosBatchOperationError as failure:
-            if failure.status_code == TOO_MANY_REQUESTS:
-                raise StoreThrottled(RETRY_AFTER_SECONDS) from failure
             if (failure.error_index, failure.status_code) in ((1, 404), (1, 409), (1, 412)):
                 return False
             raise
@@ -135,6 +125,3 @@ class ViewStore:
         with translated_store_errors():
             found = self._container.query_items(query, parameters=parameters, max_item_count=count_max, **options)
             return [document async for document in found]
-
-
-__all__ = ["Document", "ListFilter", "PageKey", "Stored", "ViewStore"]

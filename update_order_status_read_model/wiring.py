@@ -1,5 +1,6 @@
 """Puts the read side together from settings. The only reader of the environment, and where time and chance come in,
-so that a simulation can own both."""
+so that a test can own both. Much of it is the write side's over again, on purpose: each side is deployed without the
+other, and `order_events`, all that they share, knows no Azure and no settings."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ import logging
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -48,6 +50,8 @@ class Surroundings:
 
 REAL = Surroundings()
 
+PROXY_SETTINGS = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+
 
 class Settings(BaseModel):
     """The app settings that the read side reads."""
@@ -61,13 +65,16 @@ class Settings(BaseModel):
     parked_container: str = Field(alias="OrdersParkedContainer")
     write_container: str = Field(alias="OrdersWriteContainer")
     fallback: Literal["write", "none"] = Field("write", alias="OrdersReadYourWritesFallback")
+    proxy: bool = False
+    """Whether the environment names a proxy. Looking for one in every call would cost a third of its CPU time."""
     token_key: str = Field(alias="OrdersContinuationTokenKey", min_length=16)
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
         """The settings in `environment`. Raises SettingsWrong naming each that is missing or wrong."""
         try:
-            settings = cls.model_validate({name: text for name, text in environment.items() if text})
+            given = {name: text for name, text in environment.items() if text}
+            settings = cls.model_validate({**given, "proxy": any(name.lower() in PROXY_SETTINGS for name in given)})
         except ValidationError as failure:
             faults = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in failure.errors(include_input=False))
             raise SettingsWrong(f"App settings: {faults}.") from failure
@@ -82,49 +89,48 @@ class ReadSide:
 
     projection: Projection
     queries: Queries
-    _closers: list[Callable[[], Awaitable[Any]]] = field(default_factory=list)
+    _connections: AsyncExitStack
 
     async def close(self) -> None:
         """Close the connections."""
-        for close in reversed(self._closers):
-            await close()
+        await self._connections.aclose()
 
 
-async def connect(settings: Settings, surroundings: Surroundings = REAL, *, proxy: bool = False) -> ReadSide:
+async def connect(settings: Settings, surroundings: Surroundings = REAL) -> ReadSide:
     """A read side for `settings`. Raises StoreUnavailable when Cosmos DB does not answer."""
     logging.getLogger("azure").setLevel(logging.WARNING)  # else the SDKs log some thirty lines for every call
-    closers: list[Callable[[], Awaitable[Any]]] = []
-    credential: Any = None
-    if not settings.connection:
-        from azure.identity.aio import DefaultAzureCredential  # half a second that most starts save
+    async with AsyncExitStack() as connections:
+        credential: Any = None
+        if not settings.connection:
+            from azure.identity.aio import DefaultAzureCredential  # half a second that most starts save
 
-        credential = DefaultAzureCredential()
-        closers.append(credential.close)
-    client = _cosmos_client(settings, credential, proxy=proxy)
-    closers.append(client.close)
-    with translated_store_errors():
-        await client.__aenter__()
-    database = client.get_database_client(settings.database)
-    parked = database.get_container_client(settings.parked_container)
-    now = surroundings.now
-    stores = {
-        number: ViewStore(database.get_container_client(f"{settings.read_container}-{number}"), now)
-        for number in GENERATIONS
-    }
-    pointer = GenerationPointer(parked, now)
-    fallback = None
-    if settings.fallback == "write":
-        fallback = WriteSideFallback(database.get_container_client(settings.write_container))
-    return ReadSide(
-        Projection(pointer, stores, ParkingLot(parked, now), surroundings.pause_up_to),
-        Queries(pointer, stores, fallback, settings.token_key.encode(), now, surroundings.sleep),
-        closers,
-    )
+            credential = DefaultAzureCredential()
+            connections.push_async_callback(credential.close)
+        client = _cosmos_client(settings, credential)
+        connections.push_async_callback(client.close)
+        with translated_store_errors():
+            await client.__aenter__()
+        database = client.get_database_client(settings.database)
+        parked = database.get_container_client(settings.parked_container)
+        now = surroundings.now
+        stores = {
+            number: ViewStore(database.get_container_client(f"{settings.read_container}-{number}"), now)
+            for number in GENERATIONS
+        }
+        pointer = GenerationPointer(parked, now)
+        fallback = None
+        if settings.fallback == "write":
+            fallback = WriteSideFallback(database.get_container_client(settings.write_container))
+        return ReadSide(
+            Projection(pointer, stores, ParkingLot(parked, now), surroundings.pause_up_to),
+            Queries(pointer, stores, fallback, settings.token_key.encode(), now, surroundings.sleep),
+            connections.pop_all(),
+        )
 
 
-def _cosmos_client(settings: Settings, credential: Any, *, proxy: bool) -> CosmosClient:
+def _cosmos_client(settings: Settings, credential: Any) -> CosmosClient:
     options: dict[str, Any] = {
-        "transport": AioHttpTransport(use_env_settings=proxy),
+        "transport": AioHttpTransport(use_env_settings=settings.proxy),
         "connection_timeout": limits.STORE_CONNECT_TIMEOUT_SECONDS,
         "read_timeout": limits.STORE_READ_TIMEOUT_SECONDS,
         "retry_throttle_total": limits.STORE_THROTTLE_RETRIES_MAX,
@@ -138,18 +144,22 @@ def _cosmos_client(settings: Settings, credential: Any, *, proxy: bool) -> Cosmo
     return CosmosClient(str(settings.account_endpoint), credential, **options)
 
 
-_read_side: ReadSide | None = None
-_connecting = asyncio.Lock()
+_connecting: asyncio.Task[ReadSide] | None = None
 
 
 async def read_side() -> ReadSide:
-    """This process's read side, connected at its first use: a worker must load without its stores."""
-    global _read_side
-    async with _connecting:
-        if _read_side is None:
-            proxy = any(name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name in os.environ)
-            _read_side = await connect(Settings.read(os.environ), proxy=proxy)
-    return _read_side
+    """This process's read side, connected at its first use: a worker must load without its stores.
+
+    Whoever asks meanwhile shares the attempt and its failure, or a store that is away would be waited for in a queue.
+    """
+    global _connecting
+    if _connecting is None or _has_failed(_connecting):
+        _connecting = asyncio.create_task(connect(Settings.read(os.environ)))
+    return await asyncio.shield(_connecting)
+
+
+def _has_failed(attempt: asyncio.Task[ReadSide]) -> bool:
+    return attempt.done() and (attempt.cancelled() or attempt.exception() is not None)
 
 
 async def queries() -> Queries:

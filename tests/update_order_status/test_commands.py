@@ -83,6 +83,7 @@ async def test_a_transition_that_is_not_allowed_is_refused_with_those_that_are(s
         ({"orderId": "a", "status": "Created"}, ["status"]),
         ({"orderId": "a", "status": None}, ["status"]),
         ({"orderId": "a", "status": "created", "stauts": "x"}, ["stauts"]),
+        ({"order_id": "a", "status": "created"}, ["orderId", "order_id"]),
     ],
 )
 async def test_bad_input_is_refused_field_by_field(service: Service, raw: object, fields: list[str]) -> None:

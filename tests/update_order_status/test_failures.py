@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
 from order_events import OrderStatusUpdated
 from tests.order_service import Service, Stack, body, order_service
@@ -59,14 +60,23 @@ async def test_outcomes_that_stay_unknown_end_with_503_and_the_key(service: Serv
     assert len(service.time.slept) == 4  # between five attempts
 
 
+async def test_pauses_between_attempts_grow_to_a_limit(shared: Stack) -> None:
+    """The pauses of a command double, and none is longer than a second however many attempts a setting allows."""
+    async with order_service(shared, OrdersCommitAttempts="20") as service:
+        service.fault("cosmos", {"status": 408}, {"operation": "*batch*"}, times=100)
+        assert (await service.update("o-1", "created")).status_code == 503
+        assert service.time.slept[:6] == pytest.approx([0.04, 0.08, 0.16, 0.32, 0.64, 1.0])
+        assert service.time.slept[6:] == [1.0] * 13
+
+
 async def test_a_throttled_store_is_429(service: Service) -> None:
     """A store whose throughput stays used up answers 429 with the store's own Retry-After; nothing is written."""
     service.fault(
-        "cosmos", {"status": 429, "substatus": 3200, "retryAfterSeconds": 0.02}, {"operation": "*batch*"}, times=50
+        "cosmos", {"status": 429, "substatus": 3200, "retryAfterSeconds": 7}, {"operation": "*batch*"}, times=50
     )
     answer = await service.update("o-1", "created")
     assert answer.status_code == 429
-    assert answer.headers["Retry-After"] == "1"
+    assert answer.headers["Retry-After"] == "7"
     assert body(answer)["type"] == "urn:problem-type:orders:throttled"
     assert service.documents() == []
 
@@ -77,6 +87,20 @@ async def test_a_store_that_is_away_is_503(service: Service) -> None:
     answer = await service.update("o-1", "created")
     assert answer.status_code == 503
     assert body(answer)["type"] == "urn:problem-type:orders:unavailable"
+
+
+async def test_a_replica_that_is_behind_tells_of_no_order(service: Service) -> None:
+    """A 404 that says only that a replica lags behind the session answers 503, and not that the order is missing."""
+    await service.update("o-1", "created")
+    service.fault("cosmos", {"status": 404, "substatus": 1002}, {"operation": "*", "method": "GET"}, times=500)
+    assert (await service.update("o-1", "approved", If_Match='"1"')).status_code == 503
+
+
+async def test_a_missing_container_is_no_missing_order(shared: Stack) -> None:
+    """A container that does not exist is a mistake in the deployment, not an order at no version."""
+    async with order_service(shared, OrdersWriteContainer="missing") as service:
+        with pytest.raises(CosmosResourceNotFoundError):
+            await service.update("o-1", "approved", If_Match='"1"')
 
 
 async def test_a_command_succeeds_while_event_grid_is_down(service: Service) -> None:
@@ -113,6 +137,15 @@ async def test_a_mark_that_fails_is_made_up_by_the_relay(service: Service) -> No
     assert (await service.write.relay.tick()).sent == 1
     first, second = await service.deliver(), await service.deliver()
     assert first == second
+
+
+async def test_a_slow_mark_costs_the_budget_and_no_more(shared: Stack) -> None:
+    """An event whose mark does not answer within the budget was sent, and stays pending for the relay."""
+    async with order_service(shared, OrdersPublishBudgetSeconds="0.5") as service:
+        service.fault("cosmos", {"delaySeconds": 3}, {"method": "PATCH", "operation": "*"}, times=1)
+        answer = await service.update("o-1", "created")
+        assert (answer.status_code, answer.headers["X-Event-Delivery"]) == (201, "sent")
+        assert ["pending" in event for event in events(service)] == [True]
 
 
 async def test_marking_twice_does_no_harm(service: Service) -> None:

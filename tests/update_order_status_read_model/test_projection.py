@@ -92,6 +92,17 @@ async def test_poison_is_parked_with_its_reason(service: Service, spoil: dict[st
     assert service.documents("orders-read-1") == []
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # azure-cosmos knows no other way
+@pytest.mark.parametrize("character", ["x", '"', "é", "\U0001f600"])
+async def test_poison_of_any_size_finds_its_place(service: Service, character: str) -> None:
+    """The largest event that Event Grid takes is parked, with as much of its text as one document holds."""
+    text = character * (1_000_000 // len(character.encode()))
+    await service.read.projection.take(text)
+    (parked,) = service.documents("orders-parked")
+    assert text.startswith(parked["payload"])
+    assert len(parked["payload"]) > 100_000
+
+
 async def test_a_store_that_is_away_makes_event_grid_come_again(service: Service) -> None:
     """A transient failure is raised, which is how a function asks Event Grid for another delivery."""
     (event,) = await live(service, "o-1", ("created",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
 from tests.order_service import Service, Stack, body, order_service
 
@@ -156,6 +157,19 @@ async def test_the_summary_counts_every_status(service: Service) -> None:
     assert (summary["counts"]["created"], summary["counts"]["shipped"], summary["counts"]["returned"]) == (2, 1, 0)
     assert summary["total"] == 3
     assert summary["projectionLag"]["seconds"] > 0
+
+
+async def test_a_replica_that_is_behind_tells_of_no_order(service: Service) -> None:
+    """A 404 that says only that a replica lags behind the session answers 503, and not that there is no such order."""
+    service.fault("cosmos", {"status": 404, "substatus": 1002}, {"operation": "*", "method": "GET"}, times=500)
+    assert (await service.get("orders/o-1")).status_code == 503
+
+
+async def test_a_missing_container_is_no_missing_order(shared: Stack) -> None:
+    """A container that does not exist is a mistake in the deployment, not an order that nobody has seen."""
+    async with order_service(shared, OrdersReadContainer="missing") as service:
+        with pytest.raises(CosmosResourceNotFoundError):
+            await service.get("orders/o-1")
 
 
 async def test_a_store_that_is_away_is_503(service: Service) -> None:
