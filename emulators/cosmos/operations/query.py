@@ -18,6 +18,7 @@ from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.continuation import Position, read_position, write_position
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.evaluation import asked, context_of, refusals
+from emulators.cosmos.operations.feed import documents_envelope
 from emulators.cosmos.operations.plans import pins_keys, plan_document
 from emulators.cosmos.scopes import Place, scopes_of, unread
 from emulators.cosmos.sessions import check_session
@@ -91,12 +92,8 @@ async def _execute(call: Call, container: Container, text: str, parameters: Mapp
     headers["x-ms-item-count"] = str(len(work.results))
     if more is not None:
         headers["x-ms-continuation"] = write_position(call.account.key, query_key, more)
-    body = b'{"_rid":"%b","Documents":[%b],"_count":%d}' % (
-        container.resource.rid.encode(),
-        b",".join(work.results),
-        len(work.results),
-    )
-    return answer(call, 200, body, charge=charges.page(work.loaded, work.results_bytes), headers=headers)
+    charge = charges.page(work.loaded, work.results_bytes)
+    return answer(call, 200, documents_envelope(container, work.results), charge=charge, headers=headers)
 
 
 async def _streamed(work: Work, start: Position, window: Window) -> Position | None:
@@ -168,7 +165,8 @@ async def _collected(work: Work, start: Position, window: Window) -> Position | 
 async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, int, bytes, Value]]:
     """(scope, position, JSON, value) of the documents that may matter, from the start position's own on."""
     if work.statement.container_slot is None:
-        yield work.scopes[0], 0, b"", None
+        for scope in work.scopes[:1]:
+            yield scope, 0, b"", None
         return
     connection = work.call.account.store.connection
     where, bindings = condition(work.statement.query, work.context.parameters)
@@ -186,6 +184,16 @@ async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, 
                 break
             after = batch[-1][0]
             await asyncio.sleep(0)
+            _demand_unsplit(work)
+
+
+def _demand_unsplit(work: Work) -> None:
+    """Return if the partitions are still those that the query began with. Raises Refused: documents have moved."""
+    container = work.call.account.store.catalog.container_by_rid(work.container.resource.rid)
+    if container is None:
+        raise Refused(errors.NOT_FOUND)
+    if not all(container.range_by_id(scope.range.id) for scope in work.scopes):
+        raise Refused(errors.RANGE_GONE)
 
 
 def _scopes(call: Call, container: Container, statement: Statement, context: Context) -> list[Scope]:
