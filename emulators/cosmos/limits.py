@@ -13,6 +13,8 @@ RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 """[L] A response page."""
 NESTING_MAX = 128
 """[L] Levels of objects and arrays in an item."""
+BODY_NESTING_MAX = 160
+"""Levels of any other body: our choice, an item inside a batch and some more; JSON of 254 levels cannot be written."""
 DOCUMENT_ID_BYTES_MAX = 1023
 """[L] UTF-8 length of an item's id."""
 RESOURCE_ID_CHARACTERS_MAX = 255

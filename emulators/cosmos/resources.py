@@ -9,6 +9,7 @@ import orjson
 
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
+from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.evaluation import select
 from emulators.cosmos.store.catalog import Resource
@@ -105,6 +106,7 @@ def envelope(kind: str, rid: str, bodies: list[Any]) -> bytes:
 
 
 def _position(continuation: str) -> int:
-    if continuation and (not continuation.isascii() or not continuation.isdecimal() or len(continuation) > 18):
+    position = whole_number(continuation or "0")
+    if position is None:
         raise Refused(errors.BAD_HEADER, "The continuation token is invalid.")
-    return int(continuation or 0)
+    return position

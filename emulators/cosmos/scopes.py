@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from emulators.cosmos import errors
+from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.partitioning import HIGHEST, LOWEST, PartitionKeyError, canonical, parse_epk
 from emulators.cosmos.store.catalog import Container, Range
@@ -53,11 +54,10 @@ def parse_place(container: Container, token: str) -> Place | None:
     """A place from a continuation token, None from an empty one. Raises Refused."""
     if not token:
         return None
-    range_id, tilde, position = token.partition("~")
-    digits = all(part.isascii() and part.isdecimal() and len(part) < 20 for part in (range_id, position))
-    if not tilde or not digits or _ever(container, int(range_id)) is None:
+    range_id, position = map(whole_number, token.partition("~")[::2])
+    if range_id is None or position is None or _ever(container, range_id) is None:
         raise Refused(errors.BAD_HEADER, "The continuation token is invalid.")
-    return Place(int(range_id), int(position))
+    return Place(range_id, position)
 
 
 def unread(container: Container, scopes: list[Scope], place: Place | None) -> Iterator[tuple[Scope, int]]:
@@ -76,7 +76,8 @@ def _ever(container: Container, range_id: int) -> Range | None:
 
 
 def _range(container: Container, named: str) -> Range:
-    found = container.range_by_id(int(named)) if named.isascii() and named.isdecimal() and len(named) < 10 else None
+    range_id = whole_number(named)
+    found = None if range_id is None else container.range_by_id(range_id)
     if found is None:
         raise Refused(errors.RANGE_GONE)
     return found

@@ -146,6 +146,17 @@ def test_throughput_is_read_and_changed(database: DatabaseProxy) -> None:
         assert refused.value.status_code == 400
 
 
+@pytest.mark.our_choice("bad input gets a clear error: what is manual cannot be migrated to manual")
+def test_a_fixed_throughput_is_not_migrated_to_fixed(door: Door, database: DatabaseProxy) -> None:
+    """The migration header on a fixed offer is refused."""
+    rid = database.create_container("fixed", PartitionKey("/pk")).read()["_rid"]
+    offers = door.call("GET", "offers", headers={"x-ms-max-item-count": "1000"}).json()["Offers"]
+    offer = next(each for each in offers if each["offerResourceId"] == rid)
+    migrate = {"x-ms-cosmos-migrate-offer-to-manual-throughput": "true"}
+    answer = door.call("PUT", f"offers/{offer['_rid']}", offer, migrate)
+    assert answer.status_code == 400, answer.text
+
+
 @pytest.mark.documented(f"{REST}/users")
 def test_users_and_permissions_are_kept(database: DatabaseProxy, container: ContainerProxy) -> None:
     """They are made, listed, found, replaced, upserted and deleted; one permission per user and resource."""
