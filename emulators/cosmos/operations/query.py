@@ -20,7 +20,7 @@ from emulators.cosmos.errors import Refused
 from emulators.cosmos.evaluation import asked, context_of, refusals
 from emulators.cosmos.operations.feed import documents_envelope
 from emulators.cosmos.operations.plans import pins_keys, plan_document
-from emulators.cosmos.scopes import Place, scopes_of, unread
+from emulators.cosmos.scopes import Place, scopes_of, split_since, unread
 from emulators.cosmos.sessions import check_session
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.ordering import demand_index
@@ -102,7 +102,7 @@ async def _streamed(work: Work, start: Position, window: Window) -> Position | N
     wanted = None if window.take is None else window.skip + window.take
     async for scope, position, body, document in _documents(work, start):
         for row in work.statement.rows(document, work.context):
-            if (scope.range.id, position) == start.place and row.number < start.rows:
+            if position == start.position and row.number < start.rows:
                 continue
             if wanted is not None and passed >= wanted:
                 return None
@@ -111,7 +111,8 @@ async def _streamed(work: Work, start: Position, window: Window) -> Position | N
                 continue
             result = body if work.statement.is_whole_documents else _json(row.value)
             if not work.has_room(result):
-                return Position(scope.range.id, position, row.number, passed)
+                split = split_since(work.container, _place(start))
+                return Position(scope.range.id, position, row.number, passed, split=split)
             work.add(result)
             passed += 1
     return None
@@ -170,8 +171,7 @@ async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, 
         return
     connection = work.call.account.store.connection
     where, bindings = condition(work.statement.query, work.context.parameters)
-    place = Place(start.range_id, start.position - 1) if start.range_id >= 0 else None
-    for scope, reached in unread(work.container, work.scopes, place):
+    for scope, reached in unread(work.container, work.scopes, _place(start)):
         check_session(work.call, work.container, scope.range)
         after = reached
         while True:
@@ -185,6 +185,11 @@ async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, 
             after = batch[-1][0]
             await asyncio.sleep(0)
             _demand_unsplit(work)
+
+
+def _place(start: Position) -> Place | None:
+    """The place before the position's own document; None for the beginning."""
+    return Place(start.range_id, start.position - 1, start.split) if start.range_id >= 0 else None
 
 
 def _demand_unsplit(work: Work) -> None:
