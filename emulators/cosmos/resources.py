@@ -51,6 +51,12 @@ def check_name(body: Mapping[str, object]) -> str:
     return name
 
 
+def check_match(call: Call, found: Resource) -> None:
+    """Raises Refused when If-Match names another version of a resource."""
+    if call.header("if-match") not in ("", "*", found.body["_etag"]):
+        raise Refused(errors.PRECONDITION_FAILED)
+
+
 def is_named(value: object, names: tuple[str, ...]) -> bool:
     """Whether `value` is one of `names`, which clients spell in different cases."""
     return isinstance(value, str) and value.lower() in [name.lower() for name in names]

@@ -12,7 +12,7 @@ from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.resources import page_of, query_of
+from emulators.cosmos.resources import check_match, page_of, query_of
 from emulators.cosmos.store.catalog import Catalog, Resource
 from emulators.cosmos.wire import Call, answer, resource_headers
 
@@ -40,6 +40,7 @@ async def query(call: Call) -> Response:
 async def replace(call: Call) -> Response:
     """PUT offers/R: another throughput, or a change between fixed and autoscaled."""
     found = call.resource()
+    check_match(call, found)
     asked = call.json_object().get("content")
     if not isinstance(asked, dict):
         raise Refused(errors.BAD_REQUEST)
