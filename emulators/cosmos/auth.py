@@ -131,15 +131,10 @@ def signed_payload(request: Request, target: Target) -> str:
 
 def _parse(header: str) -> tuple[str, str]:
     """(type, signature) of an authorization header."""
-    parts = dict(part.partition("=")[::2] for part in _unquoted(header).split("&"))
+    parts = dict(part.partition("=")[::2] for part in unquote(header).split("&"))
     if parts.get("ver") not in ("1.0", "1") or "type" not in parts or "sig" not in parts:
         raise Refused(errors.UNAUTHORIZED, "The format of the authorization header is invalid.")
     return parts["type"], parts["sig"]
-
-
-def _unquoted(header: str) -> str:
-    """The header decoded; clients that do not encode it have no percent sign in it."""
-    return unquote(header)
 
 
 def _check_date(account: Account, request: Request) -> None:

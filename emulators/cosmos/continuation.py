@@ -23,7 +23,7 @@ class Position:
     """A place among a query's results.
 
     `range_id`, `position` and `rows`: the document and how many of its rows are done. `key`: its place in ORDER BY.
-    `passed`: results skipped or given so far, which TOP, OFFSET and LIMIT count.
+    `passed`: results skipped or given so far, which TOP, OFFSET and LIMIT count. `split`: as in `scopes.Place`.
     """
 
     range_id: int = -1
@@ -31,17 +31,13 @@ class Position:
     rows: int = 0
     passed: int = 0
     key: bytes | None = None
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """The document that the last page ended in."""
-        return self.range_id, self.position
+    split: tuple[tuple[int, int], ...] = ()
 
 
 def write_position(account_key: bytes, query: Any, position: Position) -> str:
     """The token of a position in the results of `query` (any JSON value that identifies it)."""
     key = None if position.key is None else base64.b64encode(position.key).decode()
-    content = orjson.dumps([position.range_id, position.position, position.rows, position.passed, key])
+    content = orjson.dumps([position.range_id, position.position, position.rows, position.passed, key, position.split])
     return base64.urlsafe_b64encode(_seal(account_key, query, content) + content).decode()
 
 
@@ -54,8 +50,9 @@ def read_position(account_key: bytes, query: Any, token: str) -> Position:
     seal, content = whole[:SEAL_BYTES], whole[SEAL_BYTES:]
     if not hmac.compare_digest(seal, _seal(account_key, query, content)):
         raise Refused(errors.BAD_CONTINUATION)
-    range_id, position, rows, passed, key = orjson.loads(content)
-    return Position(range_id, position, rows, passed, None if key is None else base64.b64decode(key))
+    range_id, position, rows, passed, key, split = orjson.loads(content)
+    pairs = tuple((each, read) for each, read in split)
+    return Position(range_id, position, rows, passed, None if key is None else base64.b64decode(key), pairs)
 
 
 def _seal(account_key: bytes, query: Any, content: bytes) -> bytes:

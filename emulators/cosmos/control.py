@@ -64,7 +64,8 @@ async def _snapshot(account: Account, snapshots: Snapshots, request: Request) ->
     if not isinstance(name, str):
         return problem(400, 'Send {"name": the snapshot\'s name}.')
     store = account.store
-    await store.database.settled()
+    while store.connection.in_transaction:  # who waited with us may have begun the next one already
+        await store.database.settled()
     try:
         if request.path.endswith("/restore"):
             snapshots.restore(store.connection, name)

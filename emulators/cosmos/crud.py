@@ -15,7 +15,7 @@ import orjson
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.resources import as_stored, check_name, page_of, query_of
+from emulators.cosmos.resources import as_stored, check_match, check_name, page_of, query_of
 from emulators.cosmos.store.catalog import Resource
 from emulators.cosmos.wire import Call, answer, resource_headers
 
@@ -57,8 +57,7 @@ class Crud:
         """PUT on the resource."""
         found = call.resource()
         owner = call.resource(len(call.target.names) - 1)
-        if call.header("if-match") not in ("", "*", found.body["_etag"]):
-            raise Refused(errors.PRECONDITION_FAILED)
+        check_match(call, found)
         sent = call.json_object()
         name = check_name(sent)
         catalog = call.account.store.catalog
@@ -75,6 +74,7 @@ class Crud:
     async def delete(self, call: Call) -> Response:
         """DELETE on the resource."""
         found = call.resource()
+        check_match(call, found)
 
         def work(_: apsw.Connection) -> None:
             call.account.store.catalog.remove(found)
@@ -90,6 +90,8 @@ class Crud:
         old = catalog.find(self.kind, owner.rid, name)
         if old is not None and not upsert:
             raise Refused(errors.CONFLICT, charge=charges.REFUSED_WRITE)
+        if old is not None:
+            check_match(call, old)
         body = self.check(call, owner, sent, old)
 
         def work(_: apsw.Connection) -> Response:

@@ -10,6 +10,7 @@ import orjson
 from emulators.cosmos import errors, limits
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.partitioning import Key
+from emulators.cosmos.sql.values import depth
 from emulators.cosmos.store.catalog import Container
 
 _ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
@@ -28,21 +29,6 @@ def parse_document(body: bytes) -> dict[str, Any]:
     if body.count(b"{") + body.count(b"[") > limits.NESTING_MAX and depth(document) > limits.NESTING_MAX:
         raise Refused(errors.BAD_REQUEST, errors.wrapped("The document is nested too deeply."))
     return document
-
-
-def depth(document: object) -> int:
-    """Levels of objects and arrays, counted level by level so that no input exhausts the stack."""
-    levels, current = 0, [document]
-    while current:
-        levels += 1
-        inner: list[object] = []
-        for value in current:
-            if isinstance(value, dict):
-                inner.extend(value.values())
-            elif isinstance(value, list):
-                inner.extend(value)
-        current = [value for value in inner if isinstance(value, dict | list)]
-    return levels
 
 
 def check_id(document: dict[str, Any]) -> str:

@@ -56,7 +56,7 @@ def wrapped(*texts: str) -> str:
     return f"Message: {orjson.dumps({'Errors': list(texts)}).decode()}"
 
 
-# Texts recorded from the service where the shared notes have them: Cosmos issues, the .NET SDK's emulator tests.
+# Texts as seen of the service where someone wrote them down: Cosmos issues, the .NET SDK's emulator tests.
 BAD_REQUEST = Kind(400, "BadRequest", wrapped("One of the specified inputs is invalid"))
 BAD_BODY = Kind(400, "BadRequest", "The request body must be a JSON object.")
 MISSING_ID = Kind(

@@ -16,12 +16,11 @@ from emulators.cosmos import errors
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.sql.errors import QueryRefused, QueryUnbuilt, QueryUnservable
 from emulators.cosmos.sql.functions import Context
+from emulators.cosmos.sql.functions.dates import TICKS_PER_SECOND
 from emulators.cosmos.sql.statement import Row, prepare
 from emulators.cosmos.sql.values import Value
 from emulators.cosmos.store.catalog import Container
 from emulators.cosmos.wire import Call
-
-TICKS_PER_SECOND = 10_000_000
 
 
 def select(call: Call, documents: Iterable[dict[str, Any]]) -> list[Any]:

@@ -13,6 +13,8 @@ RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 """[L] A response page."""
 NESTING_MAX = 128
 """[L] Levels of objects and arrays in an item."""
+BODY_NESTING_MAX = 160
+"""Levels of any other body: our choice, an item inside a batch and some more; JSON of 254 levels cannot be written."""
 DOCUMENT_ID_BYTES_MAX = 1023
 """[L] UTF-8 length of an item's id."""
 RESOURCE_ID_CHARACTERS_MAX = 255
@@ -67,8 +69,8 @@ FEED_ITEMS_DEFAULT = 100
 SIGNATURE_SKEW_SECONDS_MAX = 15 * 60
 """[L] How far x-ms-date may lie from the service's clock."""
 
-CONTAINERS_AND_DATABASES_MAX = 1 << 20
-"""Containers, databases and the like ever made in one data directory: our choice, what a position has bits for."""
+RESOURCES_MAX = (1 << 20) - 1
+"""Resources ever made in one data directory before the last container: our choice, what a position has bits for."""
 EXPIRED_SWEEP_SECONDS = 60.0
 """Expired items are hidden at once and removed at most this often: our choice."""
 EXPIRED_SWEEP_ITEMS_MAX = 1000

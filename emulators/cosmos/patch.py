@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from emulators.cosmos import errors, limits
+from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.store.catalog import Container
 from emulators.cosmos.store.documents import SYSTEM_PROPERTIES
@@ -92,15 +93,15 @@ def _child(node: Any, part: str) -> Any:
     """The value at one step, or None when there is nothing to step into."""
     if isinstance(node, dict):
         return node.get(part)
-    if isinstance(node, list) and part.isdecimal() and int(part) < len(node):
-        return node[int(part)]
-    return None
+    index = whole_number(part) if isinstance(node, list) else None
+    return None if index is None or index >= len(node) else node[index]
 
 
 def _index(node: list[Any], part: str, *, last: int) -> int:
-    if not part.isascii() or not part.isdecimal() or int(part) > last:
-        raise _Impossible(f"has an array index that is out of bounds: '{part}'")
-    return int(part)
+    index = whole_number(part)
+    if index is None or index > last:
+        raise _Impossible(f"has an array index that is out of bounds: '{part[:100]}'")
+    return index
 
 
 def _value(operation: Mapping[str, Any]) -> Any:

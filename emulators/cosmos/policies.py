@@ -54,7 +54,8 @@ def changed_container(old: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[
     body = _known_members(asked)
     if "partitionKey" in body:
         same = {**old["partitionKey"], "version": old["partitionKey"].get("version", 1)}
-        given = {"kind": "Hash", "version": 1, **(body["partitionKey"] or {})}
+        asked_key = body["partitionKey"]
+        given = {"kind": "Hash", "version": 1, **(asked_key if isinstance(asked_key, dict) else {})}
         if given.get("paths") != same["paths"] or given["kind"] != same["kind"] or given["version"] != same["version"]:
             raise Refused(errors.BAD_REQUEST, errors.wrapped("Document collection partition key cannot be changed."))
     body["partitionKey"] = old["partitionKey"]
@@ -167,9 +168,30 @@ def _check_rest(body: dict[str, Any]) -> None:
     unique = body.get("uniqueKeyPolicy")
     if unique is not None:
         body["uniqueKeyPolicy"] = {"uniqueKeys": _unique_keys(unique)}
+    _check_change_feed(body.get("changeFeedPolicy"))
+    _check_vectors(body.get("vectorEmbeddingPolicy"))
     computed = body.get("computedProperties", [])
     if not isinstance(computed, list) or len(computed) > limits.COMPUTED_PROPERTIES_MAX:
         raise _bad(f"computedProperties takes an array of up to {limits.COMPUTED_PROPERTIES_MAX} entries.")
+
+
+def _check_change_feed(policy: object) -> None:
+    if policy is None:
+        return
+    minutes = policy.get("retentionDuration") if isinstance(policy, dict) else None
+    if isinstance(minutes, bool) or not isinstance(minutes, int) or not 0 <= minutes < 1 << 31:
+        raise _bad("A changeFeedPolicy has a retentionDuration in minutes.")
+
+
+def _check_vectors(policy: object) -> None:
+    if policy is None:
+        return
+    embeddings = policy.get("vectorEmbeddings", []) if isinstance(policy, dict) else None
+    if not isinstance(embeddings, list):
+        raise _bad("A vectorEmbeddingPolicy has an array of vectorEmbeddings.")
+    for each in embeddings:
+        if not isinstance(each, dict) or not str(each.get("path", "")).startswith("/"):
+            raise _bad("A vector embedding must have a path that starts with '/'.")
 
 
 def _unique_keys(policy: object) -> list[dict[str, Any]]:

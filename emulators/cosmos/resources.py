@@ -9,6 +9,7 @@ import orjson
 
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
+from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.evaluation import select
 from emulators.cosmos.store.catalog import Resource
@@ -48,6 +49,12 @@ def check_name(body: Mapping[str, object]) -> str:
         text = f"The input name '{name}' is invalid. A name has no '/', '\\', '?', '#' and no final space."
         raise Refused(errors.BAD_REQUEST, errors.wrapped(text))
     return name
+
+
+def check_match(call: Call, found: Resource) -> None:
+    """Raises Refused when If-Match names another version of a resource."""
+    if call.header("if-match") not in ("", "*", found.body["_etag"]):
+        raise Refused(errors.PRECONDITION_FAILED)
 
 
 def is_named(value: object, names: tuple[str, ...]) -> bool:
@@ -105,6 +112,7 @@ def envelope(kind: str, rid: str, bodies: list[Any]) -> bytes:
 
 
 def _position(continuation: str) -> int:
-    if continuation and (not continuation.isascii() or not continuation.isdecimal() or len(continuation) > 18):
+    position = whole_number(continuation or "0")
+    if position is None:
         raise Refused(errors.BAD_HEADER, "The continuation token is invalid.")
-    return int(continuation or 0)
+    return position

@@ -94,9 +94,16 @@ _VERBS = {"GET": ("list", "read"), "POST": ("create", "execute"), "PUT": ("", "r
 """What a verb asks of a feed, and of a resource."""
 
 
+_KINDS = frozenset(kind for shape in (*ROUTES, *NOT_BUILT) for kind in shape.split("/"))
+
+
 def operation_name(target: Target, action: str) -> str:
-    """What fault rules and metrics call an operation: `docs.create`, `colls.read`, `account.read`."""
-    return f"{target.kind or 'account'}.{action or 'unknown'}"
+    """What fault rules and metrics call an operation: `docs.create`, `colls.read`, `account.read`.
+
+    What is no resource type is `unknown`, so that no client makes up names for the counters.
+    """
+    kind = target.kind if target.kind in _KINDS else "unknown"
+    return f"{kind or 'account'}.{action or 'unknown'}"
 
 
 def route(request: Request, target: Target, action: str) -> Operation:

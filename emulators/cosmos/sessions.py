@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from emulators.cosmos import errors
 from emulators.cosmos.account import CONSISTENCY_LEVELS
+from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.store.catalog import Container, Range
 from emulators.cosmos.store.documents import lsn_of
@@ -35,10 +36,11 @@ def check_session(call: Call, container: Container, range_: Range) -> None:
     token = call.header("x-ms-session-token")
     if not token:
         return
-    wanted = parse_token(token).get(range_.id)
+    seen = parse_token(token)
+    wanted = seen.get(range_.id)
     if wanted is None:
         # After a split a client still holds the ancestor's token; the children carry its LSN on.
-        wanted = max((lsn for key, lsn in parse_token(token).items() if key in range_.parents), default=0)
+        wanted = max((lsn for key, lsn in seen.items() if key in range_.parents), default=0)
     if wanted > lsn_of(call.account.store.connection, range_):
         raise Refused(errors.SESSION_NOT_AVAILABLE)
 
@@ -47,10 +49,11 @@ def parse_token(text: str) -> dict[int, int]:
     """Range id to LSN. Raises Refused."""
     seen: dict[int, int] = {}
     for part in text.split(","):
-        range_id, colon, version = part.strip().partition(":")
+        before, _, version = part.strip().partition(":")
         fields = version.split("#")
-        lsn = fields[1] if len(fields) > 1 else fields[0]
-        if not colon or not range_id.isdecimal() or not lsn.lstrip("-").isdecimal():
+        written = fields[1] if len(fields) > 1 else fields[0]
+        range_id, lsn = whole_number(before), whole_number(written.removeprefix("-"))
+        if range_id is None or lsn is None:
             raise Refused(errors.BAD_HEADER, f"The session token '{text[:200]}' is invalid.")
-        seen[int(range_id)] = int(lsn)
+        seen[range_id] = -lsn if written.startswith("-") else lsn
     return seen

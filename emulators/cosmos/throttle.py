@@ -43,10 +43,6 @@ class Throttle:
         """Book what a request came to."""
         self._settled(owner, throughput).spent += units
 
-    def forget(self) -> None:
-        """Start all accounts anew."""
-        self._accounts.clear()
-
     def _settled(self, owner: str, throughput: int) -> _Account:
         """The account with what was provisioned since it was last looked at taken off."""
         now = self._clock.now()

@@ -12,10 +12,12 @@ from urllib.parse import unquote
 import orjson
 
 from emulators.base.serving import Request, Response
-from emulators.cosmos import errors
+from emulators.cosmos import errors, limits
 from emulators.cosmos.account import Account
+from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.partitioning import Key, PartitionKeyError, parse_header
+from emulators.cosmos.sql.values import depth
 from emulators.cosmos.store import rid as rids
 from emulators.cosmos.store.catalog import Container, Range, Resource
 from emulators.cosmos.store.documents import lsn_of
@@ -120,16 +122,20 @@ class Call:
         value = self.request.headers.get("x-ms-max-item-count")
         if value is None or value == "-1":
             return default
-        if not value.isascii() or not value.isdecimal() or not 0 < int(value) < 1 << 31:
+        size = whole_number(value)
+        if size is None or not 0 < size < 1 << 31:
             raise Refused(errors.BAD_HEADER, f"The value '{value[:100]}' specified for x-ms-max-item-count is invalid.")
-        return int(value)
+        return size
 
     def json(self) -> object:
-        """The body. Raises Refused when it is not JSON."""
+        """The body. Raises Refused when it is not JSON, or too deep to be written again."""
         try:
-            return orjson.loads(self.request.body)
+            body: object = orjson.loads(self.request.body)
         except orjson.JSONDecodeError:
             raise Refused(errors.BAD_BODY) from None
+        if depth(body) > limits.BODY_NESTING_MAX:
+            raise Refused(errors.BAD_REQUEST, errors.wrapped("The request body is nested too deeply."))
+        return body
 
     def json_object(self) -> dict[str, object]:
         """The body as an object. Raises Refused."""

@@ -6,6 +6,7 @@ status and the others 424. Bulk requests (not atomic) carry a key per operation 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ import orjson
 
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
+from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.documents import check_id, parse_document
 from emulators.cosmos.errors import Kind, Refused
 from emulators.cosmos.operations.items import create_in, delete_in, replace_in, upsert_in
@@ -96,24 +98,27 @@ async def _execute_atomic(call: Call, container: Container, operations: list[dic
 
 
 async def _execute_bulk(call: Call, container: Container, operations: list[dict[str, Any]]) -> Response:
-    outcomes = []
-    for operation in operations:
-        try:
-            key = _key_of(container, operation)
-            _, range_ = container.range_of_key(key)
-
-            def work(
-                connection: apsw.Connection, operation: dict[str, Any] = operation, key: Key = key, at: Range = range_
-            ) -> Outcome:
-                return _do(call, Writer(connection, container, at, call.now), container, key, operation)
-
-            outcomes.append(await call.account.store.database.write(work))
-        except Refused as refused:
-            outcomes.append(_refused(refused))
+    outcomes = await asyncio.gather(*(_alone(call, operation) for operation in operations))
     failed = any(each.status >= 400 or each.status == 304 for each in outcomes)
     named = call.header("x-ms-documentdb-partitionkeyrangeid")
-    shown = container.range_by_id(int(named)) if named.isascii() and named.isdecimal() else None
+    range_id = whole_number(named)
+    shown = None if range_id is None else container.range_by_id(range_id)
     return _answer(call, container, shown, None, MULTI_STATUS if failed else 200, outcomes)
+
+
+async def _alone(call: Call, operation: dict[str, Any]) -> Outcome:
+    """One operation of a bulk request, in a transaction of its own; all of them share a commit, in their order."""
+    try:
+        container = call.container()  # asked anew: its partitions may have split while the request began
+        key = _key_of(container, operation)
+        _, range_ = container.range_of_key(key)
+
+        def work(connection: apsw.Connection) -> Outcome:
+            return _do(call, Writer(connection, container, range_, call.now), container, key, operation)
+
+        return await call.account.store.database.write(work)
+    except Refused as refused:
+        return _refused(refused)
 
 
 def _do(call: Call, writer: Writer, container: Container, key: Key, operation: Mapping[str, Any]) -> Outcome:

@@ -11,6 +11,7 @@ import apsw
 
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
+from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.expiry import remove_expired
 from emulators.cosmos.operations.feed import documents_envelope
@@ -31,9 +32,10 @@ async def read(call: Call) -> Response:
     mode = call.header("a-im").strip().lower()
     if mode not in (LATEST, ALL_VERSIONS):
         raise Refused(errors.BAD_HEADER, f"The A-IM value '{mode[:100]}' is not supported.")
-    scopes = scopes_of(call, container)
     if mode == ALL_VERSIONS:
-        await _prepare_versions(call, container, scopes)
+        await _prepare_versions(call, container, scopes_of(call, container))
+        container = call.container()  # it may have been split, or removed, while we waited
+    scopes = scopes_of(call, container)
     connection = call.account.store.connection
     resumed = call.header("if-none-match")
     from_now = resumed == "*" or (mode == ALL_VERSIONS and not resumed)
@@ -98,11 +100,12 @@ def _lsn(token: str, scope: Scope) -> int:
         return 0
     parts = token.strip('"').split("|")
     for part in parts:
-        range_id, tilde, text = part.rpartition("~")
-        if not text.isascii() or not text.isdecimal() or len(text) > 18 or (tilde and not range_id.isdecimal()):
+        before, tilde, text = part.rpartition("~")
+        range_id, lsn = whole_number(before), whole_number(text)
+        if lsn is None or (tilde and range_id is None):
             raise Refused(errors.BAD_HEADER, f"The If-None-Match value '{token[:100]}' is not of this feed.")
-        if not tilde or int(range_id) == scope.range.id or int(range_id) in scope.range.parents:
-            return int(text)
+        if range_id in (None, scope.range.id, *scope.range.parents):
+            return lsn
     return 0
 
 

@@ -13,8 +13,8 @@ from emulators.cosmos.errors import Refused
 from emulators.cosmos.operations.offers import DEFAULT, add_offer, highest, offer_of, parse_throughput, remove_offer
 from emulators.cosmos.partitioning import parse_definition
 from emulators.cosmos.policies import changed_container, new_container
-from emulators.cosmos.resources import check_name, page_of, query_of
-from emulators.cosmos.store.catalog import Container, Resource
+from emulators.cosmos.resources import check_match, check_name, page_of, query_of
+from emulators.cosmos.store.catalog import Container
 from emulators.cosmos.store.documents import usage
 from emulators.cosmos.wire import Call, answer, container_headers, resource_headers
 
@@ -33,6 +33,8 @@ async def create(call: Call) -> Response:
         made = catalog.add("colls", database, name, body)
         if made is None:
             raise Refused(errors.CONFLICT, charge=charges.REFUSED_WRITE)
+        if made.number >= limits.RESOURCES_MAX:
+            raise Refused(errors.FORBIDDEN, "This data directory has numbered all it can: start with an empty one.")
         catalog.add_ranges(made.number, list(itertools.pairwise(bounds)))
         if throughput or not offer_of(catalog, database):
             add_offer(catalog, made, throughput or DEFAULT)
@@ -72,7 +74,7 @@ async def replace(call: Call) -> Response:
     if check_name(asked) != found.id:
         raise Refused(errors.BAD_REQUEST, errors.wrapped("The id of a collection cannot be changed."))
     body = changed_container(found.body, asked)
-    _check_if_match(call, found)
+    check_match(call, found)
     catalog = call.account.store.catalog
 
     def work(_: apsw.Connection) -> Response:
@@ -86,7 +88,7 @@ async def replace(call: Call) -> Response:
 async def delete(call: Call) -> Response:
     """DELETE colls/R, with its items, scripts and offer."""
     found = call.container().resource
-    _check_if_match(call, found)
+    check_match(call, found)
     catalog = call.account.store.catalog
 
     def work(_: apsw.Connection) -> None:
@@ -95,11 +97,6 @@ async def delete(call: Call) -> Response:
 
     await call.account.store.change_catalog(work)
     return answer(call, 204, charge=charges.METADATA_WRITE)
-
-
-def _check_if_match(call: Call, found: Resource) -> None:
-    if call.header("if-match") not in ("", "*", found.body["_etag"]):
-        raise Refused(errors.PRECONDITION_FAILED)
 
 
 def _headers(call: Call, container: Container) -> dict[str, str]:

@@ -9,7 +9,7 @@ from emulators.base.serving import Response
 from emulators.cosmos import charges, errors
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.operations.offers import add_offer, parse_throughput, remove_offer
-from emulators.cosmos.resources import check_name, page_of, query_of
+from emulators.cosmos.resources import check_match, check_name, page_of, query_of
 from emulators.cosmos.wire import Call, answer, resource_headers
 
 
@@ -51,6 +51,7 @@ async def query(call: Call) -> Response:
 async def delete(call: Call) -> Response:
     """DELETE dbs/R, with all that is in it."""
     found = call.resource()
+    check_match(call, found)
     catalog = call.account.store.catalog
 
     def work(_: apsw.Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emulators.base.serving import Response
 from emulators.cosmos import charges, limits
-from emulators.cosmos.scopes import Place, parse_place, scopes_of, unread
+from emulators.cosmos.scopes import Place, parse_place, scopes_of, split_since, unread
 from emulators.cosmos.sessions import check_session
 from emulators.cosmos.store.catalog import Container
 from emulators.cosmos.store.documents import scan
@@ -24,7 +24,7 @@ async def read(call: Call) -> Response:
         reached = after
         for position, body in scan(call.account.store.connection, scope, after=after, limit=size + 1 - len(bodies)):
             if len(bodies) == size or (bodies and size_bytes + len(body) > limits.RESPONSE_BYTES_MAX):
-                more = Place(scope.range.id, max(reached, 0)).text
+                more = Place(scope.range.id, max(reached, 0), split_since(container, place)).text
                 break
             bodies.append(body)
             size_bytes += len(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import apsw
@@ -167,14 +168,21 @@ def check_match(found: Stored, if_match: str) -> None:
         raise Refused(errors.PRECONDITION_FAILED, charge=charges.REFUSED_WRITE)
 
 
-async def write(call: Call, container: Container, range_: Range, work: Any) -> Response:
+async def write(
+    call: Call, container: Container, range_: Range, work: Callable[[apsw.Connection], tuple[int, Stored, float]]
+) -> Response:
     """Run `work` in a write transaction and answer with the item, or without when the client wants it minimal."""
     call.refuse_unbuilt()
     account = call.account
-    if account.sweeper.due(container):
-        await account.store.database.write(lambda connection: account.sweeper.sweep(connection, container))
+
+    def work_and_upkeep(connection: apsw.Connection) -> tuple[int, Stored, float]:
+        result = work(connection)
+        if account.sweeper.due(container):  # in the same transaction: after a wait `range_` might be split
+            account.sweeper.sweep(connection, container)
+        return result
+
     try:
-        status, stored, charge = await account.store.database.write(work)
+        status, stored, charge = await account.store.database.write(work_and_upkeep)
     except Refused as refused:
         refused.headers |= container_headers(call, container, range_)
         raise

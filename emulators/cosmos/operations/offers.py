@@ -10,8 +10,9 @@ import orjson
 
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
+from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.resources import page_of, query_of
+from emulators.cosmos.resources import check_match, page_of, query_of
 from emulators.cosmos.store.catalog import Catalog, Resource
 from emulators.cosmos.wire import Call, answer, resource_headers
 
@@ -39,6 +40,7 @@ async def query(call: Call) -> Response:
 async def replace(call: Call) -> Response:
     """PUT offers/R: another throughput, or a change between fixed and autoscaled."""
     found = call.resource()
+    check_match(call, found)
     asked = call.json_object().get("content")
     if not isinstance(asked, dict):
         raise Refused(errors.BAD_REQUEST)
@@ -46,6 +48,8 @@ async def replace(call: Call) -> Response:
     if call.flag("x-ms-cosmos-migrate-offer-to-autopilot"):
         chosen = autoscale({"maxThroughput": max(limits.AUTOSCALE_MIN, _round_up(old["offerThroughput"]))})
     elif call.flag("x-ms-cosmos-migrate-offer-to-manual-throughput"):
+        if "offerAutopilotSettings" not in old:
+            raise Refused(errors.BAD_REQUEST, "The throughput is fixed already.")
         chosen = manual(old["offerAutopilotSettings"]["maxThroughput"])
     elif "offerAutopilotSettings" in old:
         chosen = autoscale(asked.get("offerAutopilotSettings"))
@@ -68,7 +72,7 @@ def parse_throughput(call: Call) -> Mapping[str, Any] | None:
     if fixed and scaled:
         raise Refused(errors.BAD_REQUEST, "Fixed and autoscale throughput cannot both be specified.")
     if fixed:
-        return manual(int(fixed) if fixed.isascii() and fixed.isdecimal() and len(fixed) < 10 else fixed)
+        return manual(whole_number(fixed))
     if scaled:
         try:
             return autoscale(orjson.loads(scaled))

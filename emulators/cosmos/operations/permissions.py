@@ -6,6 +6,7 @@ from typing import Any
 
 from emulators.cosmos import errors, limits
 from emulators.cosmos.crud import Crud
+from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.resources import is_named
 from emulators.cosmos.store.catalog import Resource
@@ -48,7 +49,7 @@ def _lifetime(call: Call) -> int:
     text = call.header("x-ms-documentdb-expiry-seconds")
     if not text:
         return limits.TOKEN_SECONDS_DEFAULT
-    seconds = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+    seconds = whole_number(text) or 0
     if not limits.TOKEN_SECONDS_MIN <= seconds <= limits.TOKEN_SECONDS_MAX:
         raise Refused(
             errors.BAD_HEADER,

@@ -18,8 +18,9 @@ from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.continuation import Position, read_position, write_position
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.evaluation import asked, context_of, refusals
+from emulators.cosmos.operations.feed import documents_envelope
 from emulators.cosmos.operations.plans import pins_keys, plan_document
-from emulators.cosmos.scopes import Place, scopes_of, unread
+from emulators.cosmos.scopes import Place, scopes_of, split_since, unread
 from emulators.cosmos.sessions import check_session
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.ordering import demand_index
@@ -91,12 +92,8 @@ async def _execute(call: Call, container: Container, text: str, parameters: Mapp
     headers["x-ms-item-count"] = str(len(work.results))
     if more is not None:
         headers["x-ms-continuation"] = write_position(call.account.key, query_key, more)
-    body = b'{"_rid":"%b","Documents":[%b],"_count":%d}' % (
-        container.resource.rid.encode(),
-        b",".join(work.results),
-        len(work.results),
-    )
-    return answer(call, 200, body, charge=charges.page(work.loaded, work.results_bytes), headers=headers)
+    charge = charges.page(work.loaded, work.results_bytes)
+    return answer(call, 200, documents_envelope(container, work.results), charge=charge, headers=headers)
 
 
 async def _streamed(work: Work, start: Position, window: Window) -> Position | None:
@@ -105,7 +102,7 @@ async def _streamed(work: Work, start: Position, window: Window) -> Position | N
     wanted = None if window.take is None else window.skip + window.take
     async for scope, position, body, document in _documents(work, start):
         for row in work.statement.rows(document, work.context):
-            if (scope.range.id, position) == start.place and row.number < start.rows:
+            if position == start.position and row.number < start.rows:
                 continue
             if wanted is not None and passed >= wanted:
                 return None
@@ -114,7 +111,8 @@ async def _streamed(work: Work, start: Position, window: Window) -> Position | N
                 continue
             result = body if work.statement.is_whole_documents else _json(row.value)
             if not work.has_room(result):
-                return Position(scope.range.id, position, row.number, passed)
+                split = split_since(work.container, _place(start))
+                return Position(scope.range.id, position, row.number, passed, split=split)
             work.add(result)
             passed += 1
     return None
@@ -168,12 +166,12 @@ async def _collected(work: Work, start: Position, window: Window) -> Position | 
 async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, int, bytes, Value]]:
     """(scope, position, JSON, value) of the documents that may matter, from the start position's own on."""
     if work.statement.container_slot is None:
-        yield work.scopes[0], 0, b"", None
+        for scope in work.scopes[:1]:
+            yield scope, 0, b"", None
         return
     connection = work.call.account.store.connection
     where, bindings = condition(work.statement.query, work.context.parameters)
-    place = Place(start.range_id, start.position - 1) if start.range_id >= 0 else None
-    for scope, reached in unread(work.container, work.scopes, place):
+    for scope, reached in unread(work.container, work.scopes, _place(start)):
         check_session(work.call, work.container, scope.range)
         after = reached
         while True:
@@ -186,6 +184,21 @@ async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, 
                 break
             after = batch[-1][0]
             await asyncio.sleep(0)
+            _demand_unsplit(work)
+
+
+def _place(start: Position) -> Place | None:
+    """The place before the position's own document; None for the beginning."""
+    return Place(start.range_id, start.position - 1, start.split) if start.range_id >= 0 else None
+
+
+def _demand_unsplit(work: Work) -> None:
+    """Return if the partitions are still those that the query began with. Raises Refused: documents have moved."""
+    container = work.call.account.store.catalog.container_by_rid(work.container.resource.rid)
+    if container is None:
+        raise Refused(errors.NOT_FOUND)
+    if not all(container.range_by_id(scope.range.id) for scope in work.scopes):
+        raise Refused(errors.RANGE_GONE)
 
 
 def _scopes(call: Call, container: Container, statement: Statement, context: Context) -> list[Scope]:

@@ -183,8 +183,3 @@ AGGREGATES: Mapping[str, type[Aggregate]] = {
     "MAKESET": MakeSet,
 }
 """Aggregates by upper-case name."""
-
-
-def is_aggregate(function: str) -> bool:
-    """Whether that upper-case name is an aggregate's."""
-    return function in AGGREGATES

@@ -6,6 +6,7 @@ All findings of a query are told at once, as the service tells them. Names are r
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from emulators.cosmos.sql.aggregates import AGGREGATES
 from emulators.cosmos.sql.errors import Finding, QueryRefused, finding
@@ -80,9 +81,7 @@ def _names(query: Query) -> Iterator[Finding]:
         return
     taken: set[str] = set()
     for item in query.select.items:
-        name = item.alias
-        if name is None and isinstance(item.expression, Name | Property):
-            name = item.expression.name
+        name = item.name
         if name is not None and name in taken:
             yield finding("SC2012", *item.span, name=name)
         if name is not None:
@@ -148,17 +147,17 @@ def _call(node: Call) -> Iterator[Finding]:
 
 
 def _aggregates_inside(argument: Expression) -> bool:
-    return any(
-        isinstance(node, Subquery) or (isinstance(node, Call) and not node.udf and node.function in AGGREGATES)
-        for node in walk(argument)
-    )
+    return any(isinstance(node, Subquery) or is_aggregate(node) for node in walk(argument))
+
+
+def is_aggregate(node: Expression) -> TypeGuard[Call]:
+    """Whether a node is the call of an aggregate."""
+    return isinstance(node, Call) and not node.udf and node.function in AGGREGATES
 
 
 def aggregates_of(expression: Expression) -> list[Call]:
     """The aggregate calls in an expression."""
-    return [
-        node for node in walk(expression) if isinstance(node, Call) and not node.udf and node.function in AGGREGATES
-    ]
+    return [node for node in walk(expression) if is_aggregate(node)]
 
 
 def is_grouped(query: Query) -> bool:
@@ -179,7 +178,7 @@ def _strays(node: Expression, keys: set[Expression]) -> Iterator[Expression]:
     """The paths below `node` that are neither a group's key nor inside an aggregate."""
     if node in keys or isinstance(node, Constant | Parameter | Subquery):
         return
-    if isinstance(node, Call) and not node.udf and node.function in AGGREGATES:
+    if is_aggregate(node):
         return
     if isinstance(node, Name | Property | Index):
         base: Expression = node

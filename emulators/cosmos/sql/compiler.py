@@ -10,7 +10,7 @@ from itertools import count
 from emulators.cosmos.sql import operators
 from emulators.cosmos.sql.aggregates import AGGREGATES
 from emulators.cosmos.sql.errors import QueryUnservable, refused
-from emulators.cosmos.sql.functions import FUNCTIONS, Context, Function
+from emulators.cosmos.sql.functions import FUNCTIONS, Function
 from emulators.cosmos.sql.functions.patterns import like
 from emulators.cosmos.sql.functions.vectors import DEFAULT_DISTANCE
 from emulators.cosmos.sql.nodes import (
@@ -50,11 +50,6 @@ class Scope:
         self._outer = outer
         self._slots: dict[str, int] = {}
 
-    @property
-    def outermost(self) -> bool:
-        """Whether no scope surrounds this one."""
-        return self._outer is None
-
     def bind(self, name: str, slot: int) -> bool:
         """Give a name to a slot; False when the name is taken in this scope."""
         if name in self._slots:
@@ -91,7 +86,8 @@ class Compiler:
         program.frame_size = self._slots
         return program
 
-    def _slot(self) -> int:
+    def new_slot(self) -> int:
+        """A slot that is no one's yet."""
         self._slots += 1
         return next(self._slot_numbers)
 
@@ -123,7 +119,7 @@ class Compiler:
             slot, origin = self._container_source(source, scope)
         else:
             origin = ExpressionCompiler(self, scope).compile(source.origin)
-        slot = self._slot() if slot < 0 else slot
+        slot = self.new_slot() if slot < 0 else slot
         if source.name is not None and not scope.bind(source.name, slot):
             raise refused("SC2011", *source.span, name=source.name)
         return BoundSource(slot, origin, source.iterates, nested)
@@ -133,7 +129,7 @@ class Compiler:
 
     def _container_source(self, source: Source, scope: Scope) -> tuple[int, Evaluator | None]:
         """The first name of the outermost FROM is the container, whatever it says."""
-        self.container_slot = container = self._slot()
+        self.container_slot = container = self.new_slot()
         if isinstance(source.origin, Name) and not source.iterates:
             return container, None
         inside = Scope()
@@ -162,9 +158,7 @@ def item_names(items: tuple[Item, ...]) -> list[str]:
     """What each entry of a select list is called: its alias, the last step of its path, else $1, $2, …"""
     names, unnamed = [], 0
     for item in items:
-        name = item.alias
-        if name is None and isinstance(item.expression, Name | Property):
-            name = item.expression.name
+        name = item.name
         if name is None:
             unnamed += 1
             name = f"${unnamed}"
@@ -371,7 +365,7 @@ class ExpressionCompiler:
         if self._aggregates is None:
             raise refused("SC2104", *node.span, clause="WHERE or GROUP BY")
         plain = ExpressionCompiler(self._compiler, self._scope)
-        slot = self._compiler._slot()  # noqa: SLF001 - the two halves of one compiler
+        slot = self._compiler.new_slot()
         self._aggregates.append(BoundAggregate(slot, AGGREGATES[node.function], plain.compile(node.arguments[0])))
         return lambda frame: frame[slot]
 
@@ -469,5 +463,3 @@ _SUBQUERIES: dict[str, Callable[[Program, Frame], Value]] = {
     "FIRST": _first,
     "LAST": _last,
 }
-
-__all__ = ["Compiler", "Context", "ExpressionCompiler", "Scope", "is_constant", "item_names"]

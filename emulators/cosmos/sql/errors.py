@@ -1,7 +1,7 @@
 """Every refusal of the query language: its code, its words, and where they are known from.
 
 Texts marked [recorded] come from the service's recorded query plans, the others from documentation or reports.
-HTTP is not known here: `operations/query.py` puts these into the service's body.
+HTTP is not known here: `emulators/cosmos/evaluation.py` puts these into the service's body.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ LOGICAL_OPERATORS_MAX = 500
 """queryEngineConfiguration.maxLogicalAndPerSqlQuery and …Or…, recorded: of each kind, per query."""
 EXPRESSION_DEPTH_MAX = 128
 """Levels of nesting in one query: our choice, far below the interpreter's stack, so that no text can exhaust it."""
+VALUE_DEPTH_MAX = 128
+"""Levels of an array or object that a text is turned into: an item's own limit."""
 EXPRESSIONS_MAX = 200_000
 """Syntax nodes in one query: our choice, what 512 KB of ordinary text cannot reach."""
 COUNT_VALUE_MAX = 2**32 - 1
@@ -26,8 +28,6 @@ PARSED_QUERIES_KEPT = 512
 """Query texts whose compiled form is kept: our choice."""
 REGEX_CHARACTERS_MAX = 4_096
 """Length of a RegexMatch pattern: our choice."""
-REGEX_STEPS_MAX = 5_000_000
-"""Work one RegexMatch call may do before the query is refused: our choice, under a few seconds."""
 KEY_BOXES_MAX = 16_000
 """Alternatives of partition keys that a plan looks at before it gives up and asks every partition: our choice."""
 GEOMETRY_POINTS_MAX = 4_096

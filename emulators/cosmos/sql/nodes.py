@@ -179,6 +179,13 @@ class Item(Node):
     expression: Expression
     alias: str | None = None
 
+    @property
+    def name(self) -> str | None:
+        """What the result calls it: the alias, or the last step of the path."""
+        if self.alias is not None or not isinstance(self.expression, Name | Property):
+            return self.alias
+        return self.expression.name
+
 
 @dataclass(frozen=True, slots=True)
 class Select(Node):

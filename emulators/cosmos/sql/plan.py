@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from emulators.cosmos.sql.checks import aggregates_of, is_grouped
+from emulators.cosmos.sql.checks import aggregates_of, is_aggregate, is_grouped
 from emulators.cosmos.sql.compiler import item_names
 from emulators.cosmos.sql.errors import COMPOSED_AGGREGATES, QueryUnbuilt, QueryUnservable
 from emulators.cosmos.sql.nodes import (
@@ -139,7 +139,7 @@ def _number(value: int) -> Constant:
 
 def _order(plan: Plan, query: Query, distances: VectorPolicy) -> Query:
     """The text whose rows carry their sort keys beside the payload."""
-    keys = query.order_by
+    keys, root = query.order_by, _root(query)
     plan.features.add("OrderBy" if len(keys) == 1 else "MultipleOrderBy")
     plan.orders = ["Descending" if runs_down(key, distances) else "Ascending" for key in keys]
     if any(is_vector_call(key.expression) for key in keys):
@@ -156,9 +156,9 @@ def _order(plan: Plan, query: Query, distances: VectorPolicy) -> Query:
         if select.distinct and projected == keys[0].expression:
             plan.distinct = "Ordered"
     items = (
-        Item(Property(_root(query), "_rid")),
+        Item(Property(root, "_rid")),
         Item(ArrayLiteral(tuple(as_object(item=key.expression) for key in keys)), "orderByItems"),
-        Item(_payload(query), "payload"),
+        Item(payload_of(query.select, root), "payload"),
     )
     return replace(query, select=Select("LIST", items, top=select.top), where=condition)
 
@@ -170,10 +170,10 @@ def _root(query: Query) -> Name:
     return Name(name)
 
 
-def _payload(query: Query) -> Expression:
-    select = query.select
+def payload_of(select: Select, root: Name) -> Expression:
+    """What a query selects as one expression, so that other members can stand beside it."""
     if select.kind == "*":
-        return _root(query)
+        return root
     if select.kind == "VALUE":
         return select.items[0].expression
     names = item_names(select.items)
@@ -187,12 +187,12 @@ def _group(plan: Plan, query: Query) -> Query:
         plan.features.add("GroupBy")
     plan.group_expressions = [expression_text(key) for key in query.group_by]
     for item in select.items:
-        if aggregates_of(item.expression) and not _is_aggregate(item.expression):
+        if aggregates_of(item.expression) and not is_aggregate(item.expression):
             raise QueryUnservable(COMPOSED_AGGREGATES)
     if select.kind == "VALUE":
         only = select.items[0].expression
         payload = only
-        if isinstance(only, Call) and _is_aggregate(only):
+        if is_aggregate(only):
             _feature(plan, only)
             plan.features.add("Aggregate")
             plan.aggregates = [AGGREGATE_NAMES[only.function]]
@@ -214,7 +214,7 @@ def _grouped_list(plan: Plan, select: Select) -> ObjectLiteral:
     counted = 0
     for name, item in zip(plan.group_aliases, select.items, strict=True):
         expression = item.expression
-        if isinstance(expression, Call) and _is_aggregate(expression):
+        if is_aggregate(expression):
             counted += 1
             _feature(plan, expression)
             plan.alias_aggregates[name] = AGGREGATE_NAMES[expression.function]
@@ -234,10 +234,6 @@ def _feature(plan: Plan, call: Call) -> None:
         plan.features.add("CountIf")
     if call.function in ("MAKELIST", "MAKESET"):
         plan.features.add("ListAndSetAggregate")
-
-
-def _is_aggregate(node: Expression) -> bool:
-    return isinstance(node, Call) and not node.udf and node.function in AGGREGATE_NAMES
 
 
 def _partial(call: Call) -> ObjectLiteral:

@@ -71,7 +71,6 @@ class Program:
     top: Evaluator | None = None
     offset: Evaluator | None = None
     limit: Evaluator | None = None
-    fails_on_row: bool = False
     frame_size: int = field(default=1)
 
     def rows(self, frame: Frame, first: int = 0) -> Iterator[None]:
@@ -95,6 +94,7 @@ class Program:
         for value in results:
             key = order_key(value)
             if key not in seen:
+                demand_room(len(seen), "DISTINCT")
                 seen.add(key)
                 yield value
 
@@ -114,6 +114,12 @@ class Program:
                 yield value
 
 
+def demand_room(held: int, clause: str) -> None:
+    """Return if a query that holds so many values may hold one more. Raises QueryUnservable."""
+    if held >= COLLECTED_VALUES_MAX:
+        raise QueryUnservable(f"{clause} may hold {COLLECTED_VALUES_MAX} values.")
+
+
 class Groups:
     """The groups of one run: for each a frame of its first row and its aggregates."""
 
@@ -127,8 +133,7 @@ class Groups:
         key = b"".join(order_key(each(frame)) for each in program.group_keys)
         group = self._groups.get(key)
         if group is None:
-            if len(self._groups) >= COLLECTED_VALUES_MAX:
-                raise QueryUnservable(f"GROUP BY may make {COLLECTED_VALUES_MAX} groups.")
+            demand_room(len(self._groups), "GROUP BY")
             group = self._groups[key] = (frame.copy(), [each.kind() for each in program.aggregates])
         for bound, aggregate in zip(program.aggregates, group[1], strict=True):
             value = bound.argument(frame)

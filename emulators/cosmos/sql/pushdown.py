@@ -10,10 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from emulators.cosmos.sql.nodes import Binary, Constant, Expression, Logical, Name, Parameter, Query, path
-from emulators.cosmos.sql.values import Value
+from emulators.cosmos.sql.values import EXACT_INTEGER_MAX, Value
 
-EXACT_INTEGER_MAX = 2**53
-"""Beyond it a double, which is what the language compares, and SQLite's integers disagree."""
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _MISSING = object()
 
@@ -58,6 +56,7 @@ def _comparison(node: Expression, alias: str, parameters: Mapping[str, Value]) -
         return None
     if isinstance(right, str) and "\x00" not in right and right.isprintable():
         return f"(body ->> ? {operator} ? AND json_type(body, ?) = 'text')", [steps, right, steps]
+    # Beyond that a double, which is what the language compares, and SQLite's integers disagree.
     if isinstance(right, int | float) and not isinstance(right, bool) and abs(right) <= EXACT_INTEGER_MAX:
         return f"(body ->> ? {operator} ? AND json_type(body, ?) IN ('integer', 'real'))", [steps, right, steps]
     return None

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from emulators.cosmos.sql.compiler import item_names
 from emulators.cosmos.sql.errors import QueryUnservable, refused
 from emulators.cosmos.sql.limits import COMPONENT_RESULTS_MIN, COUNT_VALUE_MAX
 from emulators.cosmos.sql.nodes import (
@@ -21,7 +20,6 @@ from emulators.cosmos.sql.nodes import (
     Item,
     Logical,
     Name,
-    ObjectLiteral,
     Placeholder,
     Property,
     Query,
@@ -30,7 +28,7 @@ from emulators.cosmos.sql.nodes import (
     Unary,
     path,
 )
-from emulators.cosmos.sql.plan import ORDER_BY_FILTER, Plan, as_object, count_of
+from emulators.cosmos.sql.plan import ORDER_BY_FILTER, Plan, as_object, count_of, payload_of
 from emulators.cosmos.sql.printer import expression_text, query_text
 from emulators.cosmos.sql.values import Value
 
@@ -178,12 +176,12 @@ def _component_query(
         plan.top = top.value if top else None
         plan.offset = 0 if most and not top else None
         plan.limit = most.value if most and not top else None
-        payload = as_object(payload=_payload(query, root), componentScores=scores)
+        payload = as_object(payload=payload_of(query.select, root), componentScores=scores)
         order_items = ArrayLiteral((as_object(item=key.expression),))
         items = (rid, Item(order_items, "orderByItems"), Item(payload, "payload"))
         where = ORDER_BY_FILTER if where is None else Logical("AND", (where, ORDER_BY_FILTER))
     else:
-        items = (rid, Item(_payload(query, root), "payload"), Item(scores, "componentScores"))
+        items = (rid, Item(payload_of(query.select, root), "payload"), Item(scores, "componentScores"))
     text = replace(
         query,
         select=Select("LIST", items, top=top),
@@ -200,13 +198,3 @@ def _component_query(
 def _results(skip: int, take: int) -> int:
     """How many each partition brings: twice what is wanted, in 32 bits as recorded."""
     return max(skip + take, COMPONENT_RESULTS_MIN // 2) * 2 % (COUNT_VALUE_MAX + 1)
-
-
-def _payload(query: Query, root: Name) -> Expression:
-    select = query.select
-    if select.kind == "*":
-        return root
-    if select.kind == "VALUE":
-        return select.items[0].expression
-    names = item_names(select.items)
-    return ObjectLiteral(tuple(zip(names, (item.expression for item in select.items), strict=True)))

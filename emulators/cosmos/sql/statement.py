@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from emulators.cosmos.sql.checks import check
 from emulators.cosmos.sql.compiler import Compiler, ExpressionCompiler, Scope, is_constant
@@ -17,11 +16,9 @@ from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, PARSED_QUERIES_KEPT, ROWS_PER_DOCUMENT_MAX
 from emulators.cosmos.sql.nodes import Expression, Name, Query
 from emulators.cosmos.sql.parser import parse
-from emulators.cosmos.sql.program import Evaluator, Frame, Groups, Program
-from emulators.cosmos.sql.values import UNDEFINED, Value, order_key
+from emulators.cosmos.sql.program import Evaluator, Frame, Groups, Program, demand_room
+from emulators.cosmos.sql.values import UNDEFINED, Value, descending, order_key
 from emulators.cosmos.sql.vectors import is_vector_call
-
-_DOWNWARDS = bytes(255 - each for each in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,7 @@ class Statement:
 
     def window(self, context: Context) -> Window:
         """TOP, OFFSET and LIMIT, their parameters put in. Raises QueryUnservable for anything but a count."""
-        frame = self._frame(context)
+        frame = self.frame(context)
         if self.program.top is not None:
             return Window(0, _count(self.program.top, frame, "TOP"))
         if self.program.limit is None or self.program.offset is None:
@@ -87,7 +84,7 @@ class Statement:
 
     def rows(self, document: Value, context: Context) -> Iterator[Row]:
         """What one document gives, in the order of its joins. Undefined values are no results."""
-        frame = self._frame(context)
+        frame = self.frame(context)
         if self.container_slot is not None:
             frame[self.container_slot] = document
         program = self.program
@@ -111,7 +108,8 @@ class Statement:
             return False, UNDEFINED
         return True, ExpressionCompiler(Compiler(), Scope()).compile(expression)([context])
 
-    def _frame(self, context: Context) -> Frame:
+    def frame(self, context: Context) -> Frame:
+        """A frame to run in, nothing bound yet."""
         frame: Frame = [UNDEFINED] * self.program.frame_size
         frame[0] = context
         return frame
@@ -123,7 +121,7 @@ class Collection:
     def __init__(self, statement: Statement, context: Context) -> None:
         self._statement = statement
         self._context = context
-        self._frame: list[Any] = statement._frame(context)  # noqa: SLF001 - the two are one thing, in two lives
+        self._frame = statement.frame(context)
         self._groups = Groups(statement.program) if statement.program.grouped else None
         self._distinct: dict[bytes, Row] = {}
 
@@ -132,7 +130,10 @@ class Collection:
         statement = self._statement
         if self._groups is None:
             for row in statement.rows(document, self._context):
-                self._distinct.setdefault(order_key(row.value), row)
+                key = order_key(row.value)
+                if key not in self._distinct:
+                    demand_room(len(self._distinct), "DISTINCT")
+                    self._distinct[key] = row
             return
         if statement.container_slot is not None:
             self._frame[statement.container_slot] = document
@@ -165,7 +166,7 @@ def prepare(text: str) -> Statement:
 
 def _sort_key(evaluate: Evaluator, frame: Frame, downwards: bool) -> bytes:
     key = order_key(evaluate(frame))
-    return key.translate(_DOWNWARDS) if downwards else key
+    return descending(key) if downwards else key
 
 
 def _count(evaluate: Evaluator, frame: Frame, clause: str) -> int:

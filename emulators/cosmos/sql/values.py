@@ -54,6 +54,21 @@ def type_name(value: Value) -> str:
     return {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}[type(value)]
 
 
+def depth(value: Value) -> int:
+    """Levels of objects and arrays, counted level by level so that no input exhausts the stack."""
+    levels, current = 0, [value]
+    while current:
+        levels += 1
+        inner: list[Value] = []
+        for each in current:
+            if isinstance(each, dict):
+                inner.extend(each.values())
+            elif isinstance(each, list):
+                inner.extend(each)
+        current = [each for each in inner if isinstance(each, dict | list)]
+    return levels
+
+
 def number(value: float) -> int | float:
     """`value` as the double it is, written as an int when it is whole, so that JSON shows 124 and not 124.0."""
     if type(value) is int:

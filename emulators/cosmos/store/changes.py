@@ -1,6 +1,6 @@
 """The change feed's readers: what changed in a range beyond an LSN, as latest versions or as every version.
 
-Rows come in the order of their LSNs and are never cut inside one by a reader that asks for `whole_lsn` groups.
+Rows come in the order of their LSNs, and a page is never cut inside one.
 """
 
 # ruff: noqa: S608 - statements are put together from this room's own fragments; values are always bound

@@ -50,10 +50,11 @@ class Door:
 
 
 def authorization(method: str, path: str, date: str, key: str = WELL_KNOWN_KEY) -> str:
-    """The master-key header for a name-based path."""
+    """The master-key header for a name-based path, or an offer's, which is signed by its rid alone."""
     segments = [unquote(segment) for segment in path.split("/")] if path else []
     kind = segments[-1] if len(segments) % 2 else (segments[-2] if segments else "")
     link = "/".join(segments[:-1] if len(segments) % 2 else segments)
+    link = segments[1].lower() if kind == "offers" and len(segments) == 2 else link
     payload = f"{method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n"
     digest = hmac.new(base64.b64decode(key), payload.encode(), hashlib.sha256).digest()
     return quote(f"type=master&ver=1.0&sig={base64.b64encode(digest).decode()}", safe="")

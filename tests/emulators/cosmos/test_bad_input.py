@@ -103,6 +103,66 @@ def test_no_request_breaks_the_emulator(
     assert door.call("GET", container.container_link).status_code == 200
 
 
+LONG = "9" * 5000
+"""More digits than Python turns into a number."""
+DEEP: Any = json.loads("[" * 300 + "]" * 300)
+"""What can be read and, in the answer, not be written."""
+KEY = {"x-ms-documentdb-partitionkey": '["x"]'}
+BULK = {"x-ms-cosmos-is-batch-request": "true", "x-ms-cosmos-batch-atomic": "false"}
+CROSS = {"x-ms-documentdb-isquery": "true", "x-ms-documentdb-query-enablecrosspartition": "true"}
+
+
+@pytest.mark.our_choice("each of these once was a 500")
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "status"),
+    [
+        ("GET", "/docs/a", None, {**KEY, "x-ms-session-token": "0:--5"}, 400),
+        ("GET", "/docs/a", None, {**KEY, "x-ms-session-token": f"0:{LONG}"}, 400),
+        ("GET", "/docs", None, {"x-ms-max-item-count": LONG}, 400),
+        ("GET", "/docs", None, {"a-im": "Incremental Feed", "if-none-match": f"{LONG}~5"}, 400),
+        ("PATCH", "/docs/a", {"operations": [{"op": "set", "path": f"/tags/{LONG}", "value": 1}]}, KEY, 400),
+        ("PATCH", "/docs/a", {"operations": [{"op": "set", "path": f"/tags/{LONG}/x", "value": 1}]}, KEY, 400),
+        ("POST", "/docs", [{"operationType": "Read"}], {**BULK, "x-ms-documentdb-partitionkeyrangeid": LONG}, 207),
+        ("POST", "/docs", [{"operationType": "Create", "resourceBody": {"id": "b", "v": DEEP}}], {**BULK, **KEY}, 400),
+        ("POST", "/docs", {"query": "SELECT VALUE @v", "parameters": [{"name": "@v", "value": DEEP}]}, CROSS, 400),
+        ("POST", "/docs", {"query": "SELECT 1"}, {**CROSS, "x-ms-start-epk": "FF", "x-ms-end-epk": "05"}, 200),
+        ("PUT", "", {"id": "items", "partitionKey": "/pk"}, {}, 400),
+        ("PUT", "", {"id": "items", "changeFeedPolicy": {}}, {}, 400),
+        ("PUT", "", {"id": "items", "vectorEmbeddingPolicy": {"vectorEmbeddings": [1]}}, {}, 400),
+        ("PUT", "", {"id": "items", "vectorEmbeddingPolicy": {"vectorEmbeddings": None}}, {}, 400),
+        ("PUT", "", {"id": "items", "indexingPolicy": {"more": DEEP}}, {}, 400),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    door: Door, container: ContainerProxy, method: str, path: str, body: Any, headers: dict[str, str], status: int
+) -> None:
+    """Numbers too long, bodies too deep, policies of the wrong form are refused and not stumbled over."""
+    container.upsert_item({"id": "a", "pk": "x", "tags": [1]})
+    answer = door.call(method, f"{container.container_link}{path}", body, headers)
+    assert answer.status_code == status, answer.text
+
+
+@pytest.mark.our_choice("each of these once was a 500")
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("ARRAY_SUM([1e308, 1e308])", [None]),
+        ("ARRAY_AVG([1 / 0, -1 / 0])", [None]),
+        ("NumberBin(1e308, 1e-308)", []),
+        ("_FullTextScore('a', ['a'], 1, 1, [-0.5])", []),
+        ("VectorDistance([1 / 0, 1], [-1, 1 / 0], false, {distanceFunction: 'dotproduct'})", []),
+        ("StringToArray(REPLICATE('[', 1000) || REPLICATE(']', 1000))", []),
+    ],
+)
+def test_values_beyond_a_double_are_answered(
+    door: Door, container: ContainerProxy, expression: str, value: list[Any]
+) -> None:
+    """Functions give what the language has for it, undefined or what is no JSON number, and no failure."""
+    body = {"query": f"SELECT DISTINCT VALUE {expression}"}
+    answer = door.call("POST", f"{container.container_link}/docs", body, CROSS)
+    assert (answer.status_code, answer.json().get("Documents")) == (200, value)
+
+
 @pytest.mark.our_choice("an oversized body must not be read, let alone stored")
 def test_a_huge_body_is_refused_and_the_connection_goes_on(door: Door, container: ContainerProxy) -> None:
     """10 MB are 413 with the service's code, and the next request is served."""

@@ -84,6 +84,8 @@ def test_requests_and_their_cost_can_be_looked_at(url: str) -> None:
         text = control(own, "GET", "metrics").text
         assert 'cosmos_requests_total{operation="docs.create",status="201"} 1' in text
         assert 'cosmos_request_units_total{operation="docs.create"}' in text
+        requests.get(f"{own}/made%0Aup%22", timeout=10)
+        assert 'operation="unknown.list",status="401"' in control(own, "GET", "metrics").text
         shown = control(own, "GET", "resources").json()["databases"][0]["containers"][0]
         assert (shown["id"], shown["documents"], shown["throughput"]) == ("c", 1, 400)
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from azure.cosmos import ContainerProxy, CosmosClient, DatabaseProxy, PartitionKey, ThroughputProperties, exceptions
 
 from emulators.base.ids import Ids
+from emulators.cosmos import limits
+from emulators.cosmos.account import WELL_KNOWN_KEY
+from emulators.cosmos.application import create
+from emulators.cosmos.store.files import FILE_NAME
 from tests.emulators.cosmos.http import Door
+from tests.serving import served
 
 REST = "learn.microsoft.com/rest/api/cosmos-db"
 
@@ -146,6 +154,17 @@ def test_throughput_is_read_and_changed(database: DatabaseProxy) -> None:
         assert refused.value.status_code == 400
 
 
+@pytest.mark.our_choice("bad input gets a clear error: what is manual cannot be migrated to manual")
+def test_a_fixed_throughput_is_not_migrated_to_fixed(door: Door, database: DatabaseProxy) -> None:
+    """The migration header on a fixed offer is refused."""
+    rid = database.create_container("fixed", PartitionKey("/pk")).read()["_rid"]
+    offers = door.call("GET", "offers", headers={"x-ms-max-item-count": "1000"}).json()["Offers"]
+    offer = next(each for each in offers if each["offerResourceId"] == rid)
+    migrate = {"x-ms-cosmos-migrate-offer-to-manual-throughput": "true"}
+    answer = door.call("PUT", f"offers/{offer['_rid']}", offer, migrate)
+    assert answer.status_code == 400, answer.text
+
+
 @pytest.mark.documented(f"{REST}/users")
 def test_users_and_permissions_are_kept(database: DatabaseProxy, container: ContainerProxy) -> None:
     """They are made, listed, found, replaced, upserted and deleted; one permission per user and resource."""
@@ -203,3 +222,41 @@ def test_the_account_advertises_the_endpoint_that_was_called(door: Door) -> None
 def test_what_is_not_there_is_never_a_success(door: Door, method: str, path: str, status: int) -> None:
     """Known resources that are not built are 501, wrong verbs 405, unknown paths 404."""
     assert door.call(method, path).status_code == status
+
+
+@pytest.mark.documented("learn.microsoft.com/rest/api/cosmos-db/common-cosmosdb-rest-request-headers (If-Match)")
+def test_if_match_guards_every_resource(door: Door, database: DatabaseProxy, container: ContainerProxy) -> None:
+    """A replace or delete under another ETag is 412 and changes nothing; under the right one it is done."""
+    user, script = database.create_user({"id": "ann"}), {"id": "s", "body": "function () {}"}
+    container.scripts.create_stored_procedure(script)
+    stale = {"if-match": '"another"'}
+    procedure = f"{container.container_link}/sprocs/s"
+    for path in (
+        database.database_link,
+        container.container_link,
+        f"{database.database_link}/users/{user.id}",
+        procedure,
+    ):
+        assert door.call("DELETE", path, headers=stale).status_code == 412
+    assert door.call("PUT", procedure, script, stale).status_code == 412
+    upsert = {**stale, "x-ms-documentdb-is-upsert": "true"}
+    assert door.call("POST", f"{container.container_link}/sprocs", script, upsert).status_code == 412
+    etag = door.call("GET", procedure).headers["etag"]
+    assert door.call("DELETE", procedure, headers={"if-match": etag}).status_code == 204
+
+
+@pytest.mark.our_choice("a document's position has bits for so many containers and no more")
+def test_a_data_directory_is_full_when_its_numbers_are(tmp_path: Path) -> None:
+    """A container whose number no position can hold is refused with what to do, not broken at its first item."""
+    with served(lambda: create(tmp_path)) as url:
+        CosmosClient(url, WELL_KNOWN_KEY).create_database("d")
+    with closing(apsw.Connection(str(tmp_path / FILE_NAME))) as file:
+        file.execute("UPDATE sqlite_sequence SET seq=? WHERE name='resource'", (limits.RESOURCES_MAX - 2,))
+    with served(lambda: create(tmp_path)) as url:
+        database = CosmosClient(url, WELL_KNOWN_KEY).get_database_client("d")
+        last = database.create_container("last", PartitionKey("/pk"))
+        assert last.create_item({"id": "a", "pk": "x"})["id"] == "a"
+        with pytest.raises(exceptions.CosmosHttpResponseError, match="data directory") as refused:
+            database.create_container("over", PartitionKey("/pk"))
+        assert refused.value.status_code == 403
+        database.delete_container(last)

@@ -76,18 +76,26 @@ def test_a_change_feed_goes_on_through_a_split(door: Door, filled: ContainerProx
     assert sorted(changed) == ["3", "5", "late"]
 
 
-@pytest.mark.our_choice("a feed's continuation names a range; after a split it must neither repeat nor lose items")
-def test_a_feed_goes_on_through_a_split(door: Door, filled: ContainerProxy) -> None:
-    """A page's continuation from before the split gives exactly the rest."""
-    path = f"{filled.container_link}/docs"
-    first = door.call("GET", path, headers={"x-ms-max-item-count": "15"})
-    seen = [item["id"] for item in first.json()["Documents"]]
-    split(door, filled)
-    token: str | None = first.headers["x-ms-continuation"]
-    while token:
-        page = door.call("GET", path, headers={"x-ms-max-item-count": "15", "x-ms-continuation": token})
+@pytest.mark.our_choice("a continuation names a range; after a split it must neither repeat nor lose items")
+@pytest.mark.parametrize("size", ["15", "4"])
+@pytest.mark.parametrize("query", ["", "SELECT * FROM c"])
+def test_a_feed_goes_on_through_splits(door: Door, filled: ContainerProxy, size: str, query: str) -> None:
+    """The continuations of pages from before and between splits give exactly the rest, of a feed and of a query."""
+    headers = {"x-ms-max-item-count": size}
+    if query:
+        headers |= {"x-ms-documentdb-isquery": "true", "x-ms-documentdb-query-enablecrosspartition": "true"}
+    seen: list[str] = []
+    token: str | None = ""
+    number = 0
+    while token is not None:
+        method, body = ("POST", {"query": query}) if query else ("GET", None)
+        given = headers | ({"x-ms-continuation": token} if token else {})
+        page = door.call(method, f"{filled.container_link}/docs", body, given)
         seen += [item["id"] for item in page.json()["Documents"]]
         token = page.headers.get("x-ms-continuation")
+        if number < 2:
+            split(door, filled, str(number))
+        number += 1
     assert sorted(seen, key=int) == [str(number) for number in range(40)]
 
 

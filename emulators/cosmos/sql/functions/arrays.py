@@ -66,13 +66,13 @@ def array_slice(array: list[Value], start: float, count: float = math.inf) -> Va
 @define("ARRAY_AVG", "array")
 def array_average(array: list[Value]) -> Value:
     """The average of the numbers; undefined if it is empty or holds anything else."""
-    return number(math.fsum(array) / len(array)) if array and _numeric(array) else UNDEFINED
+    return number(_total(array) / len(array)) if array and _numeric(array) else UNDEFINED
 
 
 @define("ARRAY_SUM", "array")
 def array_sum(array: list[Value]) -> Value:
     """The sum of the numbers; undefined if it holds anything else."""
-    return number(math.fsum(array)) if _numeric(array) else UNDEFINED
+    return number(_total(array)) if _numeric(array) else UNDEFINED
 
 
 @define("ARRAY_MEDIAN", "array")
@@ -94,6 +94,13 @@ def array_max(array: list[Value]) -> Value:
 def array_min(array: list[Value]) -> Value:
     """The least element; undefined if the elements cannot be compared."""
     return _extreme(array, -1)
+
+
+def _total(array: list[Value]) -> float:
+    try:
+        return math.fsum(array)
+    except (OverflowError, ValueError):  # beyond a double, or both infinities: as adding one by one has it
+        return sum(map(float, array))
 
 
 def _numeric(array: list[Value]) -> bool:

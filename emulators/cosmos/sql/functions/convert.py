@@ -7,7 +7,8 @@ import re
 import orjson
 
 from emulators.cosmos.sql.functions.signatures import Registry
-from emulators.cosmos.sql.values import UNDEFINED, Value, json_text, number
+from emulators.cosmos.sql.limits import VALUE_DEPTH_MAX
+from emulators.cosmos.sql.values import UNDEFINED, Value, depth, json_text, number
 
 FUNCTIONS = define = Registry()
 
@@ -56,6 +57,7 @@ def string_to_object(text: str) -> Value:
 
 def _parsed(text: str) -> Value:
     try:
-        return orjson.loads(text.encode("utf-8", "surrogatepass"))
+        value: Value = orjson.loads(text.encode("utf-8", "surrogatepass"))
     except orjson.JSONDecodeError:
         return UNDEFINED
+    return value if depth(value) <= VALUE_DEPTH_MAX else UNDEFINED

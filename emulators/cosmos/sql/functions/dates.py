@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date
 
 from emulators.cosmos.sql.functions.signatures import Context, Registry
 from emulators.cosmos.sql.values import UNDEFINED, Value, is_int64
@@ -237,9 +237,3 @@ def from_ticks(ticks: float) -> Value:
 def from_timestamp(milliseconds: float) -> Value:
     """The date that many milliseconds after 1970."""
     return text_of(int(milliseconds) * 10_000) if is_int64(milliseconds) else UNDEFINED
-
-
-def ticks_of_seconds(seconds: float) -> int:
-    """A clock's seconds since 1970 in ticks."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return int(moment.timestamp()) * TICKS_PER_SECOND + moment.microsecond * 10

@@ -156,6 +156,8 @@ def number_bin(value: float, size: float = 1) -> Value:
         return UNDEFINED
     # Through the decimal texts, or 155.23 with bins of 0.01 would fall to 155.22.
     quotient = value / size
+    if not math.isfinite(quotient):
+        return UNDEFINED
     nearest = round(quotient)
     count = nearest if math.isclose(quotient, nearest, rel_tol=1e-12, abs_tol=0) else math.floor(quotient)
     return number(float(f"{count * size:.15g}"))

@@ -1,4 +1,8 @@
-"""Text patterns: LIKE, and the regular expressions of RegexMatch under a bound on their work."""
+"""Text patterns: LIKE, whose work is bounded by its form, and the regular expressions of RegexMatch.
+
+These are Python's and their work has no bound but the length of the pattern: a nested repetition over a long text can
+hold up the emulator.
+"""
 
 from __future__ import annotations
 

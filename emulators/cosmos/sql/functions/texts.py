@@ -66,7 +66,8 @@ def word_count(text: str) -> int:
 @define("_FullTextScore", "string array number number array")
 def full_text_score(text: str, phrases: list[Value], documents: float, all_words: float, hits: list[Value]) -> Value:
     """BM25 of a text, given the statistics of all texts: documents, words, and documents that hold each phrase."""
-    if len(phrases) != len(hits) or not all(map(is_number, hits)) or documents <= 0:
+    counts = [documents, all_words, *hits]
+    if len(phrases) != len(hits) or documents == 0 or not all(is_number(each) and each >= 0 for each in counts):
         return UNDEFINED
     words = words_of(text)
     average = all_words / documents or 1.0

@@ -48,7 +48,7 @@ def vector_distance(
         return UNDEFINED
     try:
         return number(compute(left, right))
-    except OverflowError:
+    except (OverflowError, ValueError):  # beyond a double, or both infinities
         return UNDEFINED
 
 
