@@ -184,8 +184,8 @@ async def order_service(shared: Stack, **settings: str) -> AsyncIterator[Service
     """The service on a fresh database and topic; `settings` override."""
     topology = _fresh(read_topology())
     await provision_cosmos(shared.cosmos, WELL_KNOWN_KEY, topology)
-    await provision_eventgrid(shared.eventgrid, topology, functions_url=shared.webhook, webhook_key=None, trusted=None)
-    await until_subscribed(shared.eventgrid, topology, trusted=None)
+    await provision_eventgrid(shared.eventgrid, topology, functions_url=shared.webhook, webhook_key=None)
+    await until_subscribed(shared.eventgrid, topology)
     environment = {
         "CosmosDBConnection": f"AccountEndpoint={shared.cosmos}/;AccountKey={WELL_KNOWN_KEY}",
         "EventGridTopicEndpoint": f"{shared.eventgrid}/{topology.topic}/api/events",
