@@ -99,15 +99,23 @@ async def _nothing() -> None:
     return None
 
 
+def _deaf(url: str) -> None:
+    return None
+
+
 @dataclass(slots=True)
 class Application:
-    """What is served. `refuse_body` answers a request whose body exceeds `body_bytes_max` (its body is empty then)."""
+    """What is served. `refuse_body` answers a request whose body exceeds `body_bytes_max` (its body is empty then).
+
+    `located` is told the URL it will be served at, before `open`: with port 0 nobody knows it earlier.
+    """
 
     handle: Handler
     refuse_body: Callable[[Request], Response]
     body_bytes_max: int
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
+    located: Callable[[str], None] = _deaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +204,7 @@ async def serve(
     with stop_signals(stop):
         if exits_with_stdin:
             stop_when_stdin_closes(stop)
+        application.located(bind.url(listeners[0].getsockname()[1]))
         await application.open()
         try:
             serving = asyncio.create_task(server.serve(sockets=listeners))
