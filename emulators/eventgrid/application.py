@@ -21,16 +21,18 @@ from emulators.eventgrid import errors, limits
 from emulators.eventgrid.auth import DEVELOPMENT_KEY
 from emulators.eventgrid.catalogue import Catalogue
 from emulators.eventgrid.configuration import Configured
+from emulators.eventgrid.couriers import Couriers
 from emulators.eventgrid.deadletters import DeadLetterOffice
+from emulators.eventgrid.destinations import Whereabouts
 from emulators.eventgrid.errors import Refused
 from emulators.eventgrid.handshake import Handshakes
-from emulators.eventgrid.management import Management
+from emulators.eventgrid.management.application import Management
 from emulators.eventgrid.metrics import Metrics
 from emulators.eventgrid.onlookers import Onlookers
 from emulators.eventgrid.provisioning import Provisioning
 from emulators.eventgrid.publish import Publisher
 from emulators.eventgrid.routes import no_resource, route
-from emulators.eventgrid.storage import DEVELOPMENT_STORAGE, BlobWriter, StorageAccount, account_name
+from emulators.eventgrid.storage import DEVELOPMENT_STORAGE, Storage, StorageAccount, account_name
 from emulators.eventgrid.store import Store
 from emulators.eventgrid.transport import HttpTransport, Transport
 from emulators.eventgrid.worker import Desk, Dispatcher
@@ -55,8 +57,6 @@ class Options:
     storage: str = DEVELOPMENT_STORAGE
     functions_host: str = "http://127.0.0.1:7071"
     configured: Sequence[Configured] = ()
-    base_url: str = ""
-    """Where this emulator answers, for the validation URLs of configured subscriptions."""
 
 
 def create(
@@ -66,7 +66,7 @@ def create(
     clock: Clock | None = None,
     ids: Ids | None = None,
     transport: Transport | None = None,
-    blobs: BlobWriter | None = None,
+    storage: Storage | None = None,
 ) -> Application:
     """An emulator with its data in the directory `path`, or in memory. Raises FormatError, ValueError (storage)."""
     options = options or Options()
@@ -76,7 +76,7 @@ def create(
         clock or Clock(),
         ids or Ids(),
         transport or HttpTransport(options.answer_timeout_seconds),
-        blobs or StorageAccount(options.storage),
+        storage or StorageAccount(options.storage),
     ).application()
 
 
@@ -84,19 +84,19 @@ class Emulator:
     """Takes requests through control endpoints, ARM and the data plane."""
 
     def __init__(
-        self, store: Store, options: Options, clock: Clock, ids: Ids, transport: Transport, blobs: BlobWriter
+        self, store: Store, options: Options, clock: Clock, ids: Ids, transport: Transport, storage: Storage
     ) -> None:
         self._store, self._clock, self._ids = store, clock, ids
-        self._transport, self._blobs = transport, blobs
+        self._transport, self._storage = transport, storage
         self._faults = Faults(clock)
         self._metrics = Metrics()
         self._writing_letters: asyncio.Task[None] | None = None
         scale = options.time_scale
-        self._catalogue = Catalogue(
-            store, functions_host=options.functions_host, storage_account=account_name(options.storage)
-        )
-        self._office = DeadLetterOffice(store, blobs, clock, ids, self._metrics, time_scale=scale)
-        self._desk = Desk(store, transport, clock, ids, self._faults, self._metrics, scale, self._office.wake)
+        account = account_name(options.storage)
+        self._catalogue = Catalogue(store, Whereabouts(options.functions_host, account))
+        self._office = DeadLetterOffice(store, storage, clock, ids, self._metrics, time_scale=scale)
+        couriers = Couriers(transport, storage)
+        self._desk = Desk(store, couriers, clock, ids, self._faults, self._metrics, scale, self._office.wake)
         self._dispatcher = Dispatcher(self._desk)
         self._handshakes = Handshakes(
             self._catalogue,
@@ -114,7 +114,7 @@ class Emulator:
             self._dispatcher,
             key=options.key,
             configured=options.configured,
-            base_url=options.base_url,
+            storage_account=account,
         )
         self._publisher = Publisher(
             self._catalogue,
@@ -133,7 +133,9 @@ class Emulator:
 
     def application(self) -> Application:
         """What is served."""
-        return Application(self.handle, self._refuse_body, limits.REQUEST_BYTES_MAX, self._open, self._close)
+        return Application(
+            self.handle, self._refuse_body, limits.REQUEST_BYTES_MAX, self._open, self._close, self._located
+        )
 
     async def handle(self, request: Request) -> Response:
         """The answer to any request."""
@@ -191,6 +193,9 @@ class Emulator:
         response.headers = {**DATA_PLANE_HEADERS, **response.headers, "x-ms-request-id": request_id}
         return response
 
+    def _located(self, url: str) -> None:
+        self._provisioning.base_url = url
+
     async def _open(self) -> None:
         self._catalogue.load()
         await self._provisioning.begin()
@@ -203,7 +208,7 @@ class Emulator:
             self._writing_letters.cancel()
             await asyncio.gather(self._writing_letters, return_exceptions=True)
         await self._transport.close()
-        await self._blobs.close()
+        await self._storage.close()
         self._store.close()
 
     async def _reset(self) -> None:

@@ -12,7 +12,7 @@ from azure.storage.blob import BlobServiceClient
 
 from emulators.eventgrid import limits
 from emulators.eventgrid.application import Options, create
-from emulators.eventgrid.storage import StorageUnavailable
+from emulators.eventgrid.storage import Enqueued, StorageUnavailable
 from local.azurite import StorageAddress
 from tests.emulators.eventgrid.conftest import Emulator, event
 from tests.emulators.eventgrid.subscriber import Subscriber
@@ -48,6 +48,10 @@ class Blobs:
         """Whether it is there."""
         return f"{container}/{path}" in self.kept
 
+    async def enqueue(self, queue: str, text: str, live_seconds: int) -> Enqueued:
+        """There are no queues."""
+        return Enqueued(404, "QueueNotFound")
+
     async def close(self) -> None:
         """Nothing to let go of."""
 
@@ -61,7 +65,7 @@ def blobs() -> Blobs:
 @pytest.fixture
 def emulator(blobs: Blobs) -> Iterator[Emulator]:
     """An emulator whose dead letters go to `blobs`."""
-    with served(lambda: create(blobs=blobs)) as url:
+    with served(lambda: create(storage=blobs)) as url:
         yield Emulator(url)
 
 
