@@ -301,6 +301,14 @@ async def _send(response: Response, send: Callable[[Any], Awaitable[None]], *, c
 class _Protocol(HttpToolsProtocol):
     """uvicorn's own protocol, plus a bound on header bytes and a way to cut the connection."""
 
+    def shutdown(self) -> None:
+        """A connection that nothing is under way on ends at once: over TLS a close waits for the peer's goodbye."""
+        idle = self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr] # typed too well
+        if idle and self.scheme == "https":
+            self.transport.abort()
+        else:
+            super().shutdown()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["cut"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
