@@ -24,13 +24,13 @@ class Management:
 
     def owns(self, path: str) -> bool:
         """Whether `path` is ARM's."""
-        return path.lower().startswith(("/subscriptions/", "/providers/"))
+        return _normal(path).lower().startswith(("/subscriptions/", "/providers/"))
 
     async def handle(self, request: Request) -> Response:
         """The answer to an ARM request."""
         try:
             _check(request)
-            path = request.path.rstrip("/")
+            path = _normal(request.path)
             allowed = []
             for method, pattern, operation in ROUTES:
                 if found := pattern.fullmatch(path):
@@ -46,6 +46,11 @@ class Management:
             raise _unknown(request.path)
         except Refused as refused:
             return errors.arm_answer(refused)
+
+
+def _normal(path: str) -> str:
+    """A path with one slash before it: the SDK puts one before scopes that have their own."""
+    return "/" + path.strip("/")
 
 
 def _check(request: Request) -> None:
