@@ -25,6 +25,7 @@ from emulators.eventgrid.couriers import Couriers
 from emulators.eventgrid.deadletters import DeadLetterOffice
 from emulators.eventgrid.destinations import Whereabouts
 from emulators.eventgrid.errors import Refused
+from emulators.eventgrid.expiry import Expirations
 from emulators.eventgrid.handshake import Handshakes
 from emulators.eventgrid.management.application import Management
 from emulators.eventgrid.metrics import Metrics
@@ -33,6 +34,7 @@ from emulators.eventgrid.provisioning import Provisioning
 from emulators.eventgrid.publish import Publisher
 from emulators.eventgrid.routes import no_resource, route
 from emulators.eventgrid.storage import DEVELOPMENT_STORAGE, Storage, StorageAccount, account_name
+from emulators.eventgrid.storagewatch import StorageWatch
 from emulators.eventgrid.store import Store
 from emulators.eventgrid.transport import HttpTransport, Transport
 from emulators.eventgrid.worker import Desk, Dispatcher
@@ -55,6 +57,8 @@ class Options:
     retry_handshakes: bool = False
     accept_bearer: bool = False
     storage: str = DEVELOPMENT_STORAGE
+    storage_look_seconds: float = limits.STORAGE_LOOK_SECONDS
+    """Between two looks at the blobs, while somebody has subscribed to storage events."""
     functions_host: str = "http://127.0.0.1:7071"
     configured: Sequence[Configured] = ()
 
@@ -90,7 +94,7 @@ class Emulator:
         self._transport, self._storage = transport, storage
         self._faults = Faults(clock)
         self._metrics = Metrics()
-        self._writing_letters: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
         scale = options.time_scale
         account = account_name(options.storage)
         self._catalogue = Catalogue(store, Whereabouts(options.functions_host, account))
@@ -115,7 +119,9 @@ class Emulator:
             key=options.key,
             configured=options.configured,
             storage_account=account,
+            changed=self._wake,
         )
+        self._expirations = Expirations(self._provisioning, clock)
         self._publisher = Publisher(
             self._catalogue,
             store,
@@ -126,6 +132,9 @@ class Emulator:
             bearer_allowed=options.accept_bearer,
             collects_while_creating=options.retry_handshakes,
             wake=self._dispatcher.wake,
+        )
+        self._watch = StorageWatch(
+            self._catalogue, store, storage, self._publisher, clock, ids, look_seconds=options.storage_look_seconds
         )
         self._management = Management(self._provisioning, ids)
         onlookers = Onlookers(self._catalogue, store, self._desk, self._dispatcher)
@@ -199,14 +208,15 @@ class Emulator:
     async def _open(self) -> None:
         self._catalogue.load()
         await self._provisioning.begin()
-        self._writing_letters = asyncio.create_task(self._office.run())
+        works = (self._office.run(), self._expirations.run(), self._watch.run())
+        self._background = [asyncio.create_task(work) for work in works]
 
     async def _close(self) -> None:
         await self._handshakes.close()
         await self._dispatcher.close(DRAIN_SECONDS)
-        if self._writing_letters is not None:
-            self._writing_letters.cancel()
-            await asyncio.gather(self._writing_letters, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self._transport.close()
         await self._storage.close()
         self._store.close()
@@ -216,6 +226,12 @@ class Emulator:
         self._metrics.clear()
         self._desk.finished.clear()
         self._office.wake()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Subscriptions have changed."""
+        self._expirations.wake()
+        self._watch.wake()
 
     def _health(self) -> Mapping[str, Any]:
         return {"topics": len(self._catalogue.topics()), "subscriptions": len(self._catalogue.subscriptions())}

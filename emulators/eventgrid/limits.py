@@ -101,6 +101,16 @@ BLOB_SETTLED_SECONDS = 6.0
 DEAD_LETTER_WRITES_MAX = 8
 """Blobs being written at once. Our choice."""
 
+# Storage events
+STORAGE_LOOK_SECONDS = 1.0
+"""Between two looks at the storage account's blobs, in real seconds. Our choice."""
+STORAGE_LOOK_REST = 9.0
+"""So many times as long as a look took, the next one waits at least: a tenth of the time at most. Our choice."""
+WATCHED_BLOBS_MAX = 100_000
+"""Blobs of one container that are watched; the names are held in memory while it is looked at. Our choice."""
+LISTED_BLOBS_PER_PAGE = 5_000
+"""The most that List Blobs gives at a time (Blob service REST API)."""
+
 # Handshakes (docs webhook-event-delivery)
 VALIDATION_URL_SECONDS = 5 * 60
 """How long a validation URL may be used."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,7 @@ class Provisioning:
         key: str,
         configured: Sequence[Configured],
         storage_account: str,
+        changed: Callable[[], None],
     ) -> None:
         self.catalogue = catalogue
         self._store = store
@@ -51,6 +52,7 @@ class Provisioning:
         self._key = key
         self._configured = configured
         self._storage_account = storage_account
+        self._changed = changed
         self.base_url = ""
         """Where this emulator answers, for the validation URLs of configured subscriptions; told before `begin`."""
 
@@ -180,6 +182,7 @@ class Provisioning:
             if self._waits(subscription):
                 await self._dispatcher.drop(existing.number)
         await self.catalogue.put_subscription(subscription)
+        self._changed()
         return self._handshakes.start(subscription, base_url)
 
     async def delete_subscription(self, subscription: Subscription) -> None:
@@ -189,6 +192,7 @@ class Provisioning:
         await self.catalogue.delete_subscription(subscription)
         await self._store.empty_queue(subscription.number)
         self._handshakes.say_goodbye(subscription)
+        self._changed()
         source = self.catalogue.source(subscription.source_id)
         if isinstance(source, DomainTopic) and not self._has_subscriptions(source):
             domain = self.catalogue.source(source.domain_id)

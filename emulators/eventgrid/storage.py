@@ -5,13 +5,17 @@ A simulation hands in a `Storage` of its own. Nothing here knows what a dead let
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import ContentSettings
+from azure.storage.blob import BlobProperties, ContentSettings
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
+
+from emulators.eventgrid import limits
 
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
 DEVELOPMENT_ACCOUNT = "devstoreaccount1"
@@ -54,7 +58,39 @@ class QueueWriter(Protocol):
         """Put a message. Raises StorageUnavailable when there is no answer."""
 
 
-class Storage(BlobWriter, QueueWriter, Protocol):
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One blob as a listing tells of it. Times are seconds since the epoch, whole ones."""
+
+    name: str
+    etag: str
+    created: float
+    modified: float
+    kind: str
+    size: int
+    content_type: str
+    tier: str
+    copied: bool
+
+
+class BlobSource(Protocol):
+    """Where storage events come from. Each may raise StorageUnavailable."""
+
+    @property
+    def blob_url(self) -> str:
+        """The address of the account's blobs."""
+
+    async def containers(self) -> list[str]:
+        """The names of all containers."""
+
+    def pages(self, container: str) -> AsyncIterator[list[Blob]]:
+        """The blobs of a container, a page at a time."""
+
+    async def has_blocks(self, container: str, name: str) -> bool:
+        """Whether a block blob was committed from a list of blocks."""
+
+
+class Storage(BlobWriter, QueueWriter, BlobSource, Protocol):
     """The whole account."""
 
     async def close(self) -> None:
@@ -103,6 +139,33 @@ class StorageAccount:
             raise StorageUnavailable(_reason(failure)) from failure
         return Enqueued(201)
 
+    @property
+    def blob_url(self) -> str:
+        """The address of the account's blobs."""
+        return str(self._blobs().url).rstrip("/")
+
+    async def containers(self) -> list[str]:
+        """The names of all containers. Raises StorageUnavailable."""
+        with _unavailable():
+            return [each.name async for each in self._blobs().list_containers()]
+
+    async def pages(self, container: str) -> AsyncIterator[list[Blob]]:
+        """The blobs of a container, a page at a time; none when it has just gone. Raises StorageUnavailable."""
+        client = self._blobs().get_container_client(container)
+        listed = client.list_blobs(include=["copy"], results_per_page=limits.LISTED_BLOBS_PER_PAGE)
+        with _unavailable():
+            async for page in listed.by_page():
+                yield [_blob(each) async for each in page]
+
+    async def has_blocks(self, container: str, name: str) -> bool:
+        """Whether a block blob was committed from a list of blocks. Raises StorageUnavailable."""
+        with _unavailable():
+            try:
+                committed, _ = await self._blobs().get_blob_client(container, name).get_block_list("committed")
+            except ResourceNotFoundError:
+                return False  # it has gone since it was listed
+            return bool(committed)
+
     async def close(self) -> None:
         """Close the clients."""
         for client in (self._client, self._queue_client):
@@ -134,6 +197,28 @@ def expand(connection_string: str) -> str:
     if connection_string.strip().rstrip(";").lower() == DEVELOPMENT_STORAGE.lower():
         return _DEVELOPMENT_CONNECTION
     return connection_string
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except AzureError as failure:
+        raise StorageUnavailable(_reason(failure)) from failure
+
+
+def _blob(listed: BlobProperties) -> Blob:
+    return Blob(
+        name=str(listed.name),
+        etag=str(listed.etag).strip('"'),
+        created=listed.creation_time.timestamp(),
+        modified=listed.last_modified.timestamp(),
+        kind=str(getattr(listed.blob_type, "value", listed.blob_type)),
+        size=int(listed.size or 0),
+        content_type=str(listed.content_settings.content_type or ""),
+        tier=str(listed.blob_tier or ""),
+        copied=bool(listed.copy.id),
+    )
 
 
 def _reason(failure: AzureError) -> str:

@@ -7,7 +7,7 @@ decides anything: when, where and whether is `delivery.py`'s and `worker.py`'s.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,17 @@ CREATE TABLE dead_letters (
 );
 CREATE INDEX dead_letters_by_due ON dead_letters (due) WHERE written IS NULL;
 CREATE INDEX dead_letters_by_written ON dead_letters (written) WHERE written IS NOT NULL;
+CREATE TABLE watches (since REAL NOT NULL, begun INTEGER NOT NULL DEFAULT 0);  -- one row while storage is watched
+CREATE TABLE watched_blobs (
+  container TEXT NOT NULL,
+  name TEXT NOT NULL,
+  etag TEXT NOT NULL,
+  created REAL NOT NULL,
+  kind TEXT NOT NULL,
+  content_type TEXT NOT NULL,
+  tier TEXT NOT NULL,
+  PRIMARY KEY (container, name)
+) WITHOUT ROWID;
 """
 
 
@@ -126,6 +137,19 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """A blob as the last look has found it."""
+
+    container: str
+    name: str
+    etag: str
+    created: float
+    kind: str
+    content_type: str
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A queue that an accepted event goes to, and until when it lives there."""
 
@@ -133,6 +157,7 @@ class Target:
     expires: float
 
 
+_TABLES = ("resources", "events", "deliveries", "attempts", "dead_letters", "watches", "watched_blobs")
 _WAITING = (
     "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
     "FROM deliveries d JOIN events e ON e.number = d.event WHERE d.queue = ?"
@@ -155,7 +180,7 @@ class Store:
         """Forget everything."""
 
         def work(connection: apsw.Connection) -> None:
-            for table in ("resources", "events", "deliveries", "attempts", "dead_letters"):
+            for table in _TABLES:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
 
         await self._database.write(work)
@@ -345,6 +370,64 @@ class Store:
         await self._database.write(
             lambda connection: connection.execute("DELETE FROM dead_letters WHERE number = ?", (number,))
         )
+
+    # Storage events
+
+    async def begin_watch(self, now: float) -> float | None:
+        """Since when storage is watched, if nobody has looked at all of it since; None after the first look."""
+
+        def work(connection: apsw.Connection) -> float | None:
+            row = connection.execute("SELECT since, begun FROM watches").fetchone()
+            if row is None:
+                connection.execute("INSERT INTO watches (since) VALUES (?)", (now,))
+                return now
+            since, begun = row
+            return None if begun else float(since)
+
+        return await self._database.write(work)
+
+    async def watch_begun(self) -> None:
+        """All of the account has been looked at."""
+        await self._database.write(
+            lambda connection: connection.execute("UPDATE watches SET begun = 1 WHERE begun = 0")
+        )
+
+    async def forget_watch(self) -> None:
+        """Nobody wants storage events any more."""
+        await self._database.write(
+            lambda connection: connection.execute("DELETE FROM watches; DELETE FROM watched_blobs")
+        )
+
+    async def forget_containers(self, kept: Sequence[str]) -> None:
+        """Forget the blobs of all containers but these."""
+        names = orjson.dumps(kept)
+        await self._database.write(
+            lambda connection: connection.execute(
+                "DELETE FROM watched_blobs WHERE container NOT IN (SELECT value FROM json_each(CAST(? AS TEXT)))",
+                (names,),
+            )
+        )
+
+    def watched(self, container: str) -> dict[str, Watched]:
+        """The blobs of a container as the last look has found them, by name."""
+        rows = self._read("SELECT * FROM watched_blobs WHERE container = ?", (container,))
+        return {row[1]: Watched(*row) for row in rows}
+
+    async def remember_watched(self, found: Sequence[Watched], gone: Sequence[Watched]) -> None:
+        """What a look has found."""
+        if not (found or gone):
+            return
+
+        def work(connection: apsw.Connection) -> None:
+            connection.executemany(
+                "INSERT OR REPLACE INTO watched_blobs VALUES (?, ?, ?, ?, ?, ?, ?)", (astuple(each) for each in found)
+            )
+            connection.executemany(
+                "DELETE FROM watched_blobs WHERE container = ? AND name = ?",
+                ((each.container, each.name) for each in gone),
+            )
+
+        await self._database.write(work)
 
     def _letters(self, condition: str, bindings: tuple[object, ...]) -> list[DeadLetter]:
         rows = self._read(
