@@ -76,6 +76,8 @@ class Broker:
         self._notice = notice
         self._news: dict[int, asyncio.Event] = {}
         self._closing = False
+        self.receivers = 0
+        """Requests that wait for an event at this moment."""
 
     def stop_waiting(self) -> None:
         """Answer everybody who waits for events; from now on nobody waits."""
@@ -131,7 +133,11 @@ class Broker:
             if now >= deadline or self._closing:
                 return []
             available = self._store.next_available(queue, now)
-            await wait(self._clock, deadline if available is None else min(available, deadline), news)
+            self.receivers += 1
+            try:
+                await wait(self._clock, deadline if available is None else min(available, deadline), news)
+            finally:
+                self.receivers -= 1
         return None
 
     async def acknowledge(self, subscription: QueueSubscription, tokens: Sequence[str]) -> Settled:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from emulators.base.clock import Clock
 from emulators.base.control import Route, json_response
@@ -109,8 +110,7 @@ class Namespaces:
                         "eventSubscriptions": [
                             {
                                 **each.shown(),
-                                "waiting": (backlog := self._queues.backlog(each.number, now)).waiting,
-                                "held": backlog.held,
+                                **asdict(self._queues.backlog(each.number, now)),
                             }
                             for each in self._catalogue.subscriptions_of(topic)
                         ],
@@ -120,4 +120,4 @@ class Namespaces:
             }
             for namespace in self._catalogue.namespaces()
         ]
-        return json_response(200, {"value": value})
+        return json_response(200, {"value": value, "receivers": self._broker.receivers})

@@ -59,10 +59,11 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many events a queue holds."""
+    """How many events a queue holds: receivable now, held by somebody, released until later."""
 
     waiting: int
     held: int
+    delayed: int
 
 
 _COLUMNS = "p.number, p.event, e.id, e.published, p.deliveries, p.received, p.expires, e.body"
@@ -115,12 +116,12 @@ class QueueStore:
     def backlog(self, queue: int, now: float) -> Backlog:
         """What `queue` holds now."""
         row = self._read(
-            "SELECT count(*), count(*) FILTER (WHERE secret IS NOT NULL AND available > ?2) "
-            "FROM pulls WHERE queue = ?1",
+            "SELECT count(*) FILTER (WHERE available <= ?2), "
+            "count(*) FILTER (WHERE available > ?2 AND secret IS NOT NULL), "
+            "count(*) FILTER (WHERE available > ?2 AND secret IS NULL) FROM pulls WHERE queue = ?1",
             (queue, now),
         ).fetchone()
-        total, held = row or (0, 0)
-        return Backlog(total - held, held)
+        return Backlog(*row) if row else Backlog(0, 0, 0)
 
     def _exists(self, query: str, *bindings: float) -> bool:
         return self._read(query + " LIMIT 1", bindings).fetchone() is not None
