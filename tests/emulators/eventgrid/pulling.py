@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import requests
 from azure.core.credentials import AzureKeyCredential
@@ -20,6 +20,7 @@ NAMESPACE = "/namespaces/sales"
 TOPIC = NAMESPACE + "/topics/orders"
 VERSION = "2024-06-01"
 WAIT_SECONDS_MIN = 10
+Received: TypeAlias = ReceiveDetails[Any]
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Pulling:
         """Publish events with these ids in one request."""
         self.publisher.send([cloud_event(each, **attributes) for each in ids])
 
-    def receive(self, most: int = 10) -> list[ReceiveDetails]:
+    def receive(self, most: int = 10) -> list[Received]:
         """What can be received; there must be something, or the clock must be turned meanwhile."""
         return self.consumer.receive(max_events=most, max_wait_time=WAIT_SECONDS_MIN)
 
@@ -52,19 +53,19 @@ class Pulling:
         raise AssertionError(f"no subscription {subscription}")
 
 
-def cloud_event(event_id: str, **attributes: Any) -> CloudEvent:
+def cloud_event(event_id: str, **attributes: Any) -> CloudEvent[Any]:
     """An event of the SDK's own class."""
     return CloudEvent(
         **{"source": "/shop", "type": "OrderPlaced", "data": {"order": event_id}, "id": event_id, **attributes}
     )
 
 
-def token_of(received: ReceiveDetails) -> str:
+def token_of(received: Received) -> str:
     """The lock token of a received event."""
     return str(received.broker_properties.lock_token)
 
 
-def ids_of(received: list[ReceiveDetails]) -> list[str]:
+def ids_of(received: list[Received]) -> list[str]:
     """The ids of received events."""
     return [str(each.event.id) for each in received]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.core.credentials import AzureKeyCredential
@@ -46,7 +47,7 @@ def test_an_event_is_received_once_and_acknowledged(sales: Pulling) -> None:
     """The first delivery counts 1; meanwhile nobody else gets it; acknowledged, it is gone."""
     sales.publish("1", subject="s", extensions={"shop": "north"})
     (received,) = sales.receive()
-    event = received.event
+    event: Any = received.event
     assert (received.broker_properties.delivery_count, event.id, event.subject) == (1, "1", "s")
     assert (event.data, event.extensions) == ({"order": "1"}, {"shop": "north"})
     assert sales.backlog() == (0, 1, 0)
@@ -180,7 +181,10 @@ def test_a_receive_without_events_ends_with_its_time(sales: Pulling) -> None:
     """An empty answer, by the emulator's clock."""
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(sales.receive)
-        sales.emulator.until(lambda: waiting.done() or bool(sales.emulator.advance(WAIT_SECONDS_MIN)))
+        sales.emulator.until(lambda: sales.emulator.control("GET", "/namespaces")["receivers"] == 1)
+        sales.emulator.advance(WAIT_SECONDS_MIN - 1)
+        assert sales.emulator.control("GET", "/namespaces")["receivers"] == 1
+        sales.emulator.advance(1)
         assert waiting.result() == []
 
 
