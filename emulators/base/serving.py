@@ -103,11 +103,16 @@ def _deaf(url: str) -> None:
     return None
 
 
+def _nothing_to_end() -> None:
+    return None
+
+
 @dataclass(slots=True)
 class Application:
     """What is served. `refuse_body` answers a request whose body exceeds `body_bytes_max` (its body is empty then).
 
     `located` is told the URL it will be served at, before `open`: with port 0 nobody knows it earlier.
+    `stopping` is called before requests in flight are waited for: long polls answer now, not when their time is over.
     """
 
     handle: Handler
@@ -116,6 +121,7 @@ class Application:
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
     located: Callable[[str], None] = _deaf
+    stopping: Callable[[], None] = _nothing_to_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +217,7 @@ async def serve(
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
+            application.stopping()
             server.should_exit = True
             await serving
         finally:

@@ -23,7 +23,8 @@ from typing import Any
 
 SECTIONS = {"topics": "topic", "domains": "domain", "systemTopics": "systemTopic"}
 """A section of the file and what its entries are."""
-_SUBSCRIPTIONS = "eventSubscriptions"
+NAMESPACES = "namespaces"
+"""The section that namespaces/configuration.py reads."""
 
 
 class ConfigurationError(ValueError):
@@ -44,42 +45,47 @@ class Configured:
 
 
 def read_configuration(file: Path) -> list[Configured]:
-    """What a configuration file asks for, in its order. Raises ConfigurationError."""
+    """The topics, domains and system topics of a configuration file, in its order. Raises ConfigurationError."""
+    return list(_configured(read_document(file), str(file)))
+
+
+def read_document(file: Path) -> Mapping[str, Any]:
+    """The file as it is: TOML, or JSON by its suffix. Raises ConfigurationError."""
     try:
         text = file.read_text(encoding="utf-8")
         document = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as failure:
         raise ConfigurationError(f"{file}: {failure}") from failure
     if not isinstance(document, Mapping):
-        raise ConfigurationError(f"{file}: it must hold an object with topics, domains or systemTopics")
-    if unknown := set(document) - set(SECTIONS):
-        raise ConfigurationError(f"{file}: {min(unknown)} is not known; there are {', '.join(SECTIONS)}")
-    return list(_configured(document, str(file)))
+        raise ConfigurationError(f"{file}: the file must hold an object")
+    if unknown := set(document) - {*SECTIONS, NAMESPACES}:
+        raise ConfigurationError(f"{file}: {min(unknown)} is not known; there are {', '.join((*SECTIONS, NAMESPACES))}")
+    return document
 
 
 def _configured(document: Mapping[str, Any], where: str) -> Iterator[Configured]:
     for section, kind in SECTIONS.items():
-        for name, entry in _entries(document, section, where).items():
+        for name, entry in entries(document, section, where).items():
             place = f"{where}: {kind} '{name}'"
-            children = ("name", _SUBSCRIPTIONS, "topics") if kind == "domain" else ("name", _SUBSCRIPTIONS)
-            body = {member: each for member, each in entry.items() if member not in children}
-            yield Configured(kind, name, body, _subscriptions(entry, place))
-            if kind == "domain":
-                for topic, inner in _entries(entry, "topics", place).items():
-                    subscriptions = _subscriptions(inner, f"{place}, topic '{topic}'")
-                    yield Configured("domainTopic", f"{name}/{topic}", {}, subscriptions)
+            topics = entries(entry, "topics", place) if kind == "domain" else {}
+            yield configured(kind, name, {each: inner for each, inner in entry.items() if each != "topics"}, place)
+            for topic, inner in topics.items():
+                yield configured("domainTopic", f"{name}/{topic}", inner, f"{place}, topic '{topic}'")
 
 
-def _subscriptions(entry: Mapping[str, Any], where: str) -> dict[str, Mapping[str, Any]]:
-    return {name: each.get("properties", {}) for name, each in _entries(entry, _SUBSCRIPTIONS, where).items()}
+def configured(kind: str, name: str, document: Mapping[str, Any], where: str) -> Configured:
+    """A source with its event subscriptions. Raises ConfigurationError."""
+    subscriptions = entries(document, "eventSubscriptions", where)
+    body = {member: each for member, each in document.items() if member not in ("name", "eventSubscriptions")}
+    return Configured(kind, name, body, {each: inner.get("properties", {}) for each, inner in subscriptions.items()})
 
 
-def _entries(document: Mapping[str, Any], member: str, where: str) -> dict[str, Mapping[str, Any]]:
-    """The list under `member` by its entries' names."""
-    entries = document.get(member, [])
-    if not isinstance(entries, list) or not all(isinstance(each, Mapping) for each in entries):
+def entries(document: Mapping[str, Any], member: str, where: str) -> dict[str, Mapping[str, Any]]:
+    """The list under `member` by its entries' names. Raises ConfigurationError."""
+    listed = document.get(member, [])
+    if not isinstance(listed, list) or not all(isinstance(each, Mapping) for each in listed):
         raise ConfigurationError(f"{where}: {member} must be an array of tables")
-    named = {name: each for each in entries if isinstance(name := each.get("name"), str) and name}
-    if len(named) < len(entries):
+    named = {name: each for each in listed if isinstance(name := each.get("name"), str) and name}
+    if len(named) < len(listed):
         raise ConfigurationError(f"{where}: every entry of {member} needs a name of its own")
     return named

@@ -80,7 +80,7 @@ def _function(inner: Inner, where: Whereabouts) -> Destination:
 
 def _queue(inner: Inner, where: Whereabouts) -> Destination:
     account = _resource_id(inner, QUEUE)[1]
-    check_account(account, where.storage_account, f"properties.{_FORM}")
+    _check_account(account, where.storage_account, f"properties.{_FORM}")
     name = inner.get("queueName")
     if not isinstance(name, str) or not _QUEUE_NAME.fullmatch(name):
         raise invalid(f"properties.{_FORM}.queueName must be a storage queue's name.")
@@ -146,6 +146,7 @@ _KINDS: Mapping[str, _Kind] = {
     ),
     "MonitorAlert": _Kind(_alert, ("severity", "description", "actionGroups")),
 }  # fmt: skip
+_ACCOUNT_ID = re.compile(r".*/providers/Microsoft\.Storage/storageAccounts/([^/]+)", re.IGNORECASE)
 _QUEUE_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -173,8 +174,23 @@ def shown_destination(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "properties": inner}
 
 
-def check_account(named: str, ours: str, where: str) -> None:
-    """Raise Refused when a resource id names another storage account than the emulator's."""
+def storage_container(document: object, where: str, account: str) -> str:
+    """The container of a dead-letter destination, which must be in the storage `account`. Raises Refused."""
+    if not isinstance(document, Mapping) or not isinstance(document.get("properties"), Mapping):
+        raise invalid(f"{where} must be an object with endpointType and properties.")
+    if document.get("endpointType") != "StorageBlob":
+        raise invalid(f"{where}.endpointType must be StorageBlob.")
+    container = document["properties"].get("blobContainerName")
+    if not isinstance(container, str) or not container:
+        raise invalid(f"{where}.properties.blobContainerName is required.")
+    found = _ACCOUNT_ID.fullmatch(str(document["properties"].get("resourceId")))
+    if found is None:
+        raise invalid(f"{where}.properties.resourceId must be the ARM id of a storage account.")
+    _check_account(found[1], account, where)
+    return container
+
+
+def _check_account(named: str, ours: str, where: str) -> None:
     if named.lower() != ours.lower():
         raise invalid(
             f"{where} names the storage account '{named}', but this emulator was started with '{ours}' (--storage)."

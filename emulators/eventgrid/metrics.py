@@ -17,12 +17,19 @@ DELIVERED = "DeliverySuccessCount"
 ATTEMPT_FAILED = "DeliveryAttemptFailCount"
 DROPPED = "DroppedEventCount"
 DEAD_LETTERED = "DeadLetteredCount"
+RECEIVED = "SuccessfulReceivedEvents"
+ACKNOWLEDGED = "SuccessfulAcknowledgedEvents"
+RELEASED = "SuccessfulReleasedEvents"
+REJECTED = "SuccessfulRejectedEvents"
 
 PUBLISH_LATENCY = "PublishSuccessLatencyInMs"
 PROCESSING_DURATION = "DestinationProcessingDurationInMs"
 
-NAMES = (PUBLISHED, PUBLISH_FAILED, MATCHED, UNMATCHED, DELIVERED, ATTEMPT_FAILED, DROPPED, DEAD_LETTERED)
 DURATIONS = (PUBLISH_LATENCY, PROCESSING_DURATION)
+NAMES = (
+    PUBLISHED, PUBLISH_FAILED, MATCHED, UNMATCHED, DELIVERED, ATTEMPT_FAILED, DROPPED, DEAD_LETTERED,
+    RECEIVED, ACKNOWLEDGED, RELEASED, REJECTED,
+)  # fmt: skip
 SERIES_MAX = 10_000
 """Distinct label sets kept; later ones are counted without labels. Our choice: topics × subscriptions × reasons."""
 

@@ -25,9 +25,9 @@ from emulators.eventgrid.catalogue import Catalogue
 from emulators.eventgrid.publish import Publisher
 from emulators.eventgrid.schemas import Event, Schema
 from emulators.eventgrid.storage import Blob, BlobSource, StorageUnavailable
-from emulators.eventgrid.store import Store, Watched
 from emulators.eventgrid.systemtopics import BLOB_CREATED, BLOB_DELETED, BLOB_TIER_CHANGED, SystemTopic
 from emulators.eventgrid.waiting import keep_at
+from emulators.eventgrid.watches import Watched, WatchStore
 
 logger = logging.getLogger("eventgrid.storage")
 NOT_WATCHED = ("$logs", "$blobchangefeed")
@@ -64,7 +64,7 @@ class StorageWatch:
     def __init__(
         self,
         catalogue: Catalogue,
-        store: Store,
+        store: WatchStore,
         source: BlobSource,
         publisher: Publisher,
         clock: Clock,
@@ -96,7 +96,7 @@ class StorageWatch:
             self._changed.clear()
             topic = self._watched()
             if topic is None:
-                await self._store.forget_watch()
+                await self._store.forget()
                 await self._changed.wait()
                 continue
             loop = asyncio.get_running_loop()
@@ -131,15 +131,15 @@ class StorageWatch:
             self._unavailable = ""
 
     async def _look(self, topic: SystemTopic) -> None:
-        since = await self._store.begin_watch(self._real_now())
+        since = await self._store.begin(self._real_now())
         containers = [each for each in await self._source.containers() if each not in NOT_WATCHED]
-        await self._store.forget_containers(containers)
+        await self._store.keep_containers(containers)
         for container in containers:
             await self._look_into(topic, container, since)
-        await self._store.watch_begun()
+        await self._store.begun()
 
     async def _look_into(self, topic: SystemTopic, container: str, since: float | None) -> None:
-        known = self._store.watched(container)
+        known = self._store.blobs(container)
         seen: set[str] = set()
         async for page in self._source.pages(container):
             seen.update(blob.name for blob in page)
@@ -162,7 +162,7 @@ class StorageWatch:
         if changes:
             await self._publisher.accept(topic, [await self._event(topic, change) for change in changes])
         gone = [each.blob for each in changes if each.found is None]
-        await self._store.remember_watched([*quiet, *(each.blob for each in changes if each.found)], gone)
+        await self._store.remember([*quiet, *(each.blob for each in changes if each.found)], gone)
 
     async def _event(self, topic: SystemTopic, change: Change) -> Event:
         blob, found = change.blob, change.found

@@ -7,7 +7,7 @@ decides anything: when, where and whether is `delivery.py`'s and `worker.py`'s.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,17 +73,6 @@ CREATE TABLE dead_letters (
 );
 CREATE INDEX dead_letters_by_due ON dead_letters (due) WHERE written IS NULL;
 CREATE INDEX dead_letters_by_written ON dead_letters (written) WHERE written IS NOT NULL;
-CREATE TABLE watches (since REAL NOT NULL, begun INTEGER NOT NULL DEFAULT 0);  -- one row while storage is watched
-CREATE TABLE watched_blobs (
-  container TEXT NOT NULL,
-  name TEXT NOT NULL,
-  etag TEXT NOT NULL,
-  created REAL NOT NULL,
-  kind TEXT NOT NULL,
-  content_type TEXT NOT NULL,
-  tier TEXT NOT NULL,
-  PRIMARY KEY (container, name)
-) WITHOUT ROWID;
 """
 
 
@@ -137,16 +126,19 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A blob as the last look has found it."""
+class NewLetter:
+    """An event that ends as a dead letter: what its blob will say, where, and until when that is tried.
 
+    `subscription` is its name, or a path of names for a namespace's.
+    """
+
+    subscription: str
     container: str
-    name: str
-    etag: str
-    created: float
-    kind: str
-    content_type: str
-    tier: str
+    reason: str
+    event_id: str
+    due: float
+    gives_up: float
+    content: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +149,6 @@ class Target:
     expires: float
 
 
-_TABLES = ("resources", "events", "deliveries", "attempts", "dead_letters", "watches", "watched_blobs")
 _WAITING = (
     "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
     "FROM deliveries d JOIN events e ON e.number = d.event WHERE d.queue = ?"
@@ -169,21 +160,22 @@ class Store:
     """Everything that must outlive the process. `path=None` keeps it in memory."""
 
     def __init__(self, path: Path | None) -> None:
-        self._database = Database(path, schema=SCHEMA, format_version=FORMAT_VERSION)
-        self._read = self._database.connection.execute
+        self.database = Database(path, schema=SCHEMA, format_version=FORMAT_VERSION)
+        """Shared with namespaces and the storage watch, so that what belongs together is written together."""
+        self._read = self.database.connection.execute
 
     def close(self) -> None:
         """Commit and close."""
-        self._database.close()
+        self.database.close()
 
     async def clear(self) -> None:
         """Forget everything."""
 
         def work(connection: apsw.Connection) -> None:
-            for table in _TABLES:
+            for table in ("resources", "events", "deliveries", "attempts", "dead_letters"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
 
-        await self._database.write(work)
+        await self.database.write(work)
 
     # Resources
 
@@ -205,7 +197,7 @@ class Store:
             connection.execute("INSERT INTO resources VALUES (?, ?, ?, ?)", (number, key, kind, text))
             return int(number)
 
-        return await self._database.write(work)
+        return await self.database.write(work)
 
     async def delete_resource(self, key: str) -> None:
         """Forget a resource and all below it; what waits in their queues goes by `empty_queue`."""
@@ -213,7 +205,7 @@ class Store:
         def work(connection: apsw.Connection) -> None:  # '0' is the character after '/'
             connection.execute("DELETE FROM resources WHERE id = ?1 OR id > ?1 || '/' AND id < ?1 || '0'", (key,))
 
-        await self._database.write(work)
+        await self.database.write(work)
 
     # Queues
 
@@ -233,7 +225,7 @@ class Store:
                     [(target.queue, number, published, target.expires) for target in targets],
                 )
 
-        await self._database.write(work)
+        await self.database.write(work)
 
     def due(self, queue: int, now: float, limit: int) -> list[Waiting]:
         """The deliveries of `queue` that are due, longest due first."""
@@ -255,7 +247,7 @@ class Store:
     async def finish(self, waiting: Iterable[Waiting]) -> None:
         """These deliveries are over; events that nobody else waits for go too."""
         gone = list(waiting)
-        await self._database.write(lambda connection: _remove(connection, gone))
+        await self.database.write(lambda connection: _remove(connection, gone))
 
     async def record(self, waiting: Waiting, attempt: Attempt, due: float) -> None:
         """An attempt has failed; the next is due at `due`."""
@@ -270,7 +262,7 @@ class Store:
                 (waiting.number, attempt.number, attempt.at, attempt.status, attempt.outcome, attempt.excerpt),
             )
 
-        await self._database.write(work)
+        await self.database.write(work)
 
     async def postpone(self, number: int, due: float) -> bool:
         """Move a delivery's next attempt without counting one; False when it does not wait any more."""
@@ -279,7 +271,7 @@ class Store:
             connection.execute("UPDATE deliveries SET due = ? WHERE number = ?", (due, number))
             return connection.changes() > 0
 
-        return await self._database.write(work)
+        return await self.database.write(work)
 
     def attempts(self, delivery: int) -> list[Attempt]:
         """The recorded attempts of a waiting delivery."""
@@ -304,28 +296,14 @@ class Store:
 
     # Dead letters
 
-    async def bury(
-        self,
-        waiting: Waiting,
-        *,
-        subscription: str,
-        container: str,
-        reason: str,
-        due: float,
-        gives_up: float,
-        content: dict[str, Any],
-    ) -> None:
+    async def bury(self, waiting: Waiting, letter: NewLetter) -> None:
         """A delivery ends as a dead letter."""
 
         def work(connection: apsw.Connection) -> None:
-            connection.execute(
-                "INSERT INTO dead_letters (subscription, container, reason, event_id, due, gives_up, content) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (subscription, container, reason, waiting.event_id, due, gives_up, orjson.dumps(content)),
-            )
+            insert_letter(connection, letter)
             _remove(connection, [waiting])
 
-        await self._database.write(work)
+        await self.database.write(work)
 
     def letters_to_write(self, now: float, limit: int) -> list[DeadLetter]:
         """Dead letters whose blob is due."""
@@ -351,7 +329,7 @@ class Store:
 
     async def letter_written(self, number: int, path: str, at: float) -> None:
         """The blob is at `path` since the real moment `at`; not yet known to be on disk."""
-        await self._database.write(
+        await self.database.write(
             lambda connection: connection.execute(
                 "UPDATE dead_letters SET path = ?, written = ? WHERE number = ?", (path, at, number)
             )
@@ -359,7 +337,7 @@ class Store:
 
     async def letter_postponed(self, number: int, due: float) -> None:
         """The blob is to be written (again) at `due`."""
-        await self._database.write(
+        await self.database.write(
             lambda connection: connection.execute(
                 "UPDATE dead_letters SET due = ?, written = NULL WHERE number = ?", (due, number)
             )
@@ -367,67 +345,9 @@ class Store:
 
     async def letter_over(self, number: int) -> None:
         """The blob is safe, or has been given up."""
-        await self._database.write(
+        await self.database.write(
             lambda connection: connection.execute("DELETE FROM dead_letters WHERE number = ?", (number,))
         )
-
-    # Storage events
-
-    async def begin_watch(self, now: float) -> float | None:
-        """Since when storage is watched, if nobody has looked at all of it since; None after the first look."""
-
-        def work(connection: apsw.Connection) -> float | None:
-            row = connection.execute("SELECT since, begun FROM watches").fetchone()
-            if row is None:
-                connection.execute("INSERT INTO watches (since) VALUES (?)", (now,))
-                return now
-            since, begun = row
-            return None if begun else float(since)
-
-        return await self._database.write(work)
-
-    async def watch_begun(self) -> None:
-        """All of the account has been looked at."""
-        await self._database.write(
-            lambda connection: connection.execute("UPDATE watches SET begun = 1 WHERE begun = 0")
-        )
-
-    async def forget_watch(self) -> None:
-        """Nobody wants storage events any more."""
-        await self._database.write(
-            lambda connection: connection.execute("DELETE FROM watches; DELETE FROM watched_blobs")
-        )
-
-    async def forget_containers(self, kept: Sequence[str]) -> None:
-        """Forget the blobs of all containers but these."""
-        names = orjson.dumps(kept)
-        await self._database.write(
-            lambda connection: connection.execute(
-                "DELETE FROM watched_blobs WHERE container NOT IN (SELECT value FROM json_each(CAST(? AS TEXT)))",
-                (names,),
-            )
-        )
-
-    def watched(self, container: str) -> dict[str, Watched]:
-        """The blobs of a container as the last look has found them, by name."""
-        rows = self._read("SELECT * FROM watched_blobs WHERE container = ?", (container,))
-        return {row[1]: Watched(*row) for row in rows}
-
-    async def remember_watched(self, found: Sequence[Watched], gone: Sequence[Watched]) -> None:
-        """What a look has found."""
-        if not (found or gone):
-            return
-
-        def work(connection: apsw.Connection) -> None:
-            connection.executemany(
-                "INSERT OR REPLACE INTO watched_blobs VALUES (?, ?, ?, ?, ?, ?, ?)", (astuple(each) for each in found)
-            )
-            connection.executemany(
-                "DELETE FROM watched_blobs WHERE container = ? AND name = ?",
-                ((each.container, each.name) for each in gone),
-            )
-
-        await self._database.write(work)
 
     def _letters(self, condition: str, bindings: tuple[object, ...]) -> list[DeadLetter]:
         rows = self._read(
@@ -435,6 +355,23 @@ class Store:
             bindings,
         )
         return [DeadLetter(*row) for row in rows]
+
+
+def insert_letter(connection: apsw.Connection, letter: NewLetter) -> None:
+    """Keep a dead letter, inside a transaction of the caller's."""
+    connection.execute(
+        "INSERT INTO dead_letters (subscription, container, reason, event_id, due, gives_up, content) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            letter.subscription,
+            letter.container,
+            letter.reason,
+            letter.event_id,
+            letter.due,
+            letter.gives_up,
+            orjson.dumps(letter.content),
+        ),
+    )
 
 
 def _remove(connection: apsw.Connection, gone: Sequence[Waiting]) -> None:

@@ -5,7 +5,6 @@ Pure. It must not know queues, sockets or the catalogue; `handshake.py` moves it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,9 +16,9 @@ from emulators.eventgrid.conversion import DELIVERABLE, DeliverySchema
 from emulators.eventgrid.destinations import (
     Destination,
     Whereabouts,
-    check_account,
     parse_destination,
     shown_destination,
+    storage_container,
     whole_number,
 )
 from emulators.eventgrid.errors import Misstated
@@ -28,7 +27,6 @@ from emulators.eventgrid.schemas import Schema
 from emulators.eventgrid.topics import invalid
 
 RESOURCE_TYPE = "Microsoft.EventGrid/eventSubscriptions"
-_ACCOUNT_ID = re.compile(r".*/providers/Microsoft\.Storage/storageAccounts/([^/]+)", re.IGNORECASE)
 _PROPERTIES = frozenset((
     "topic", "provisioningState", "destination", "filter", "labels", "expirationTimeUtc", "eventDeliverySchema",
     "retryPolicy", "deadLetterDestination", "deliveryWithResourceIdentity", "deadLetterWithResourceIdentity",
@@ -197,7 +195,7 @@ def parse_properties(properties: object, around: Surroundings) -> Revision:
         schema=_delivery_schema(properties.get("eventDeliverySchema"), around.schema),
         attempts_max=attempts,
         live_seconds=minutes * 60.0,
-        dead_letter_container=None if dead_letter is None else _container(dead_letter, around),
+        dead_letter_container=_container(dead_letter, around),
         expires=_expiration(properties.get("expirationTimeUtc")),
     )
     _check_labels(properties.get("labels"))
@@ -246,19 +244,10 @@ def _filter(document: object, around: Surroundings) -> Filter:
     return replace(wanted, event_types=around.default_events) if wanted.event_types is None else wanted
 
 
-def _container(document: Mapping[str, Any], around: Surroundings) -> str:
-    where = "properties.deadLetterDestination"
-    if document.get("endpointType") != "StorageBlob":
-        raise invalid(f"{where}.endpointType must be StorageBlob.")
-    inner = document["properties"]
-    container = inner.get("blobContainerName")
-    if not isinstance(container, str) or not container:
-        raise invalid(f"{where}.properties.blobContainerName is required.")
-    found = _ACCOUNT_ID.fullmatch(str(inner.get("resourceId")))
-    if found is None:
-        raise invalid(f"{where}.properties.resourceId must be the ARM id of a storage account.")
-    check_account(found[1], around.where.storage_account, where)
-    return container
+def _container(document: Mapping[str, Any] | None, around: Surroundings) -> str | None:
+    if document is None:
+        return None
+    return storage_container(document, "properties.deadLetterDestination", around.where.storage_account)
 
 
 def _delivery_schema(name: object, schema: Schema) -> DeliverySchema:

@@ -30,7 +30,7 @@ from emulators.eventgrid.delivery import (
     probation_seconds,
 )
 from emulators.eventgrid.metrics import Metrics
-from emulators.eventgrid.store import Attempt, Store, Waiting
+from emulators.eventgrid.store import Attempt, NewLetter, Store, Waiting
 from emulators.eventgrid.subscriptions import Subscription
 from emulators.eventgrid.transport import Incoming
 from emulators.eventgrid.waiting import wait
@@ -264,12 +264,15 @@ class Lane:
         due = now + limits.DEAD_LETTER_DELAY_SECONDS * desk.time_scale
         await desk.store.bury(
             waiting,
-            subscription=subscription.name,
-            container=container,
-            reason=reason,
-            due=due,
-            gives_up=due + limits.DEAD_LETTER_GIVE_UP_SECONDS * desk.time_scale,
-            content=content,
+            NewLetter(
+                subscription=subscription.name,
+                container=container,
+                reason=reason,
+                event_id=waiting.event_id,
+                due=due,
+                gives_up=due + limits.DEAD_LETTER_GIVE_UP_SECONDS * desk.time_scale,
+                content=content,
+            ),
         )
         desk.buried()
 

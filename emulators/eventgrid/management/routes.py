@@ -8,28 +8,22 @@ from __future__ import annotations
 import re
 
 from emulators.base.serving import Response
+from emulators.eventgrid.arm import ACCOUNT, GROUP, OPERATIONS, Call, json_answer, routes
 from emulators.eventgrid.management import subscriptions, systemtopics, topics
-from emulators.eventgrid.management.calls import OPERATIONS_PATH, Arm, Call, Operation, json_answer
+from emulators.eventgrid.management.operations import Arm, operation_status
 
 _PROVIDER = "/providers/Microsoft.EventGrid"
-_ACCOUNT = "/subscriptions/[^/]+"
-_GROUP = _ACCOUNT + "/resourceGroups/[^/]+"
-_SCOPE = f"(?P<scope>{_ACCOUNT}(?:/resourceGroups/[^/]+)?)"
-_TOPIC = f"(?P<id>{_GROUP}{_PROVIDER}/(?P<type>topics|domains)/[^/]+)"
-_DOMAIN = f"(?P<domain>{_GROUP}{_PROVIDER}/domains/[^/]+)"
+_SCOPE = f"(?P<scope>{ACCOUNT}(?:/resourceGroups/[^/]+)?)"
+_TOPIC = f"(?P<id>{GROUP}{_PROVIDER}/(?P<type>topics|domains)/[^/]+)"
+_DOMAIN = f"(?P<domain>{GROUP}{_PROVIDER}/domains/[^/]+)"
 _DOMAIN_TOPIC = f"(?P<id>{_DOMAIN}/topics/(?P<topic>[^/]+))"
-_SYSTEM_TOPIC = f"(?P<id>{_GROUP}{_PROVIDER}/systemTopics/[^/]+)"
-_SUBSCRIPTIONS = f"(?P<source>{_ACCOUNT}(?:/.+?)?)(?:{_PROVIDER})?/eventSubscriptions"
+_SYSTEM_TOPIC = f"(?P<id>{GROUP}{_PROVIDER}/systemTopics/[^/]+)"
+_SUBSCRIPTIONS = f"(?P<source>{ACCOUNT}(?:/.+?)?)(?:{_PROVIDER})?/eventSubscriptions"
 _SUBSCRIPTION = _SUBSCRIPTIONS + "/(?P<name>[^/]+)"
 _EVERYWHERE = (
     f"{_SCOPE}{_PROVIDER}(?:/locations/(?P<location>[^/]+))?(?:/topicTypes/(?P<topicType>[^/]+))?/eventSubscriptions"
 )
 _TOPIC_TYPES = f"{_PROVIDER}/topicTypes"
-
-
-async def operation_status(arm: Arm, call: Call) -> Response:
-    """How a long-running operation stands."""
-    return json_answer(200, arm.operations.status(call.name("token")))
 
 
 async def list_operations(arm: Arm, call: Call) -> Response:
@@ -64,11 +58,7 @@ _ACTIONS = {
 }
 
 
-def _compiled(*rows: tuple[str, str, Operation]) -> list[tuple[str, re.Pattern[str], Operation]]:
-    return [(method, re.compile(path, re.IGNORECASE), operation) for method, path, operation in rows]
-
-
-ROUTES = _compiled(
+ROUTES = routes(
     ("PUT", _TOPIC, topics.put),
     ("PATCH", _TOPIC, topics.patch),
     ("GET", _TOPIC, topics.get),
@@ -85,13 +75,13 @@ ROUTES = _compiled(
     ("GET", _SYSTEM_TOPIC, systemtopics.get),
     ("DELETE", _SYSTEM_TOPIC, systemtopics.delete),
     ("GET", f"{_SCOPE}{_PROVIDER}/systemTopics", systemtopics.list_all),
-    ("GET", f"(?P<scope>{_GROUP}/.+){_PROVIDER}/extensionTopics/default", systemtopics.get_extension_topic),
+    ("GET", f"(?P<scope>{GROUP}/.+){_PROVIDER}/extensionTopics/default", systemtopics.get_extension_topic),
     ("GET", _TOPIC_TYPES, systemtopics.list_topic_types),
     ("GET", f"{_TOPIC_TYPES}/(?P<topicType>[^/]+)", systemtopics.get_topic_type),
     ("GET", f"{_TOPIC_TYPES}/(?P<topicType>[^/]+)/eventTypes", systemtopics.list_event_types),
     (
         "GET",
-        f"{_GROUP}/providers/(?P<provider>[^/]+)/(?P<kind>[^/]+)/[^/]+{_PROVIDER}/eventTypes",
+        f"{GROUP}/providers/(?P<provider>[^/]+)/(?P<kind>[^/]+)/[^/]+{_PROVIDER}/eventTypes",
         systemtopics.list_event_types_of_resource,
     ),
     ("GET", _EVERYWHERE, subscriptions.list_everywhere),
@@ -102,7 +92,7 @@ ROUTES = _compiled(
     ("GET", _SUBSCRIPTIONS, subscriptions.list_of_source),
     ("POST", f"{_SUBSCRIPTION}/getFullUrl", subscriptions.get_full_url),
     ("POST", f"{_SUBSCRIPTION}/getDeliveryAttributes", subscriptions.get_delivery_attributes),
-    ("GET", re.escape(OPERATIONS_PATH) + "(?P<token>[^/]+)", operation_status),
+    ("GET", re.escape(OPERATIONS) + "(?P<token>[^/]+)", operation_status),
     ("GET", f"{_PROVIDER}/operations", list_operations),
 )
 """The first row whose method and path fit is taken."""

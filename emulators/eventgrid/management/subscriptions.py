@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from emulators.base.serving import Response
+from emulators.eventgrid.arm import Call, accepted, inner, json_answer, not_found
 from emulators.eventgrid.catalogue import Source, subscription_id
 from emulators.eventgrid.errors import ARM_NOT_BUILT, Refused
 from emulators.eventgrid.handshake import Outcome
-from emulators.eventgrid.management.calls import Arm, Call, inner, json_answer, not_found
+from emulators.eventgrid.management.operations import Arm
 from emulators.eventgrid.subscriptions import Subscription, full_url
 from emulators.eventgrid.systemtopics import ACCOUNT_ID, SystemTopic
 from emulators.eventgrid.topics import Domain, DomainTopic
@@ -46,7 +47,7 @@ async def delete(arm: Arm, call: Call) -> Response:
     if subscription is None:
         return Response(204)
     await arm.provisioning.delete_subscription(subscription)
-    return arm.accepted(call)
+    return accepted(call)
 
 
 async def list_of_source(arm: Arm, call: Call) -> Response:
@@ -122,7 +123,7 @@ def _found(arm: Arm, call: Call) -> tuple[Source, Subscription]:
 def _provisioned(arm: Arm, call: Call, source: Source, outcome: Outcome) -> Response:
     subscription = arm.catalogue.subscription(subscription_id(source.id, call.name("name")))
     assert subscription is not None, "it was put in this tick"
-    return json_answer(201, subscription.shown(), arm.operations.headers(call, outcome))
+    return json_answer(201, subscription.shown(), arm.polled(call, outcome))
 
 
 def _topic_type(source: Source) -> str:

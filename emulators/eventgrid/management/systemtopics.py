@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from emulators.base.serving import Response
-from emulators.eventgrid.management.calls import Arm, Call, json_answer, not_found
+from emulators.eventgrid.arm import Call, accepted, json_answer, not_found
+from emulators.eventgrid.management.operations import Arm
 from emulators.eventgrid.systemtopics import STORAGE_ACCOUNTS, TOPIC_TYPES, SystemTopic, TopicType
 from emulators.eventgrid.topics import invalid
 
@@ -34,7 +35,7 @@ async def delete(arm: Arm, call: Call) -> Response:
     if not isinstance(topic, SystemTopic):
         return Response(204)
     await arm.provisioning.delete_source(topic)
-    return arm.accepted(call)
+    return accepted(call)
 
 
 async def list_all(arm: Arm, call: Call) -> Response:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from emulators.base.serving import Response
-from emulators.eventgrid.management.calls import Arm, Call, inner, json_answer, not_found
+from emulators.eventgrid.arm import Call, accepted, inner, json_answer, key_name, keys_answer, not_found
+from emulators.eventgrid.management.operations import Arm
 from emulators.eventgrid.topics import Domain, DomainTopic, Topic, invalid
 
 KEY_BYTES = 32
@@ -40,7 +41,7 @@ async def delete(arm: Arm, call: Call) -> Response:
     if topic is None:
         return Response(204)
     await arm.provisioning.delete_source(topic)
-    return arm.accepted(call)
+    return accepted(call)
 
 
 async def list_all(arm: Arm, call: Call) -> Response:
@@ -52,15 +53,13 @@ async def list_all(arm: Arm, call: Call) -> Response:
 
 async def list_keys(arm: Arm, call: Call) -> Response:
     """Both keys."""
-    return json_answer(200, _keys(_topic(arm, call)))
+    return keys_answer(_topic(arm, call).keys)
 
 
 async def regenerate_key(arm: Arm, call: Call) -> Response:
     """Replace one key by a fresh one."""
-    topic, name = _topic(arm, call), call.body().get("keyName")
-    if name not in ("key1", "key2"):
-        raise invalid("keyName must be key1 or key2.")
-    return json_answer(200, _keys(await arm.provisioning.rotate_key(topic, str(name), arm.ids.token(KEY_BYTES))))
+    topic = await arm.provisioning.rotate_key(_topic(arm, call), key_name(call), arm.ids.token(KEY_BYTES))
+    return keys_answer(topic.keys)
 
 
 async def put_domain_topic(arm: Arm, call: Call) -> Response:
@@ -83,7 +82,7 @@ async def delete_domain_topic(arm: Arm, call: Call) -> Response:
     if not isinstance(topic, DomainTopic):
         return Response(204)
     await arm.provisioning.delete_source(topic)
-    return arm.accepted(call)
+    return accepted(call)
 
 
 async def list_domain_topics(arm: Arm, call: Call) -> Response:
@@ -103,7 +102,3 @@ def _domain(arm: Arm, call: Call) -> Domain:
     if not isinstance(domain, Domain):
         raise not_found(call.name("domain"))
     return domain
-
-
-def _keys(topic: Topic) -> dict[str, str]:
-    return {"key1": topic.keys[0], "key2": topic.keys[1]}

@@ -15,7 +15,7 @@ from emulators.base.ids import Ids
 from emulators.eventgrid.application import Options, create
 from emulators.eventgrid.storage import Blob
 from emulators.eventgrid.storagewatch import compare
-from emulators.eventgrid.store import Watched
+from emulators.eventgrid.watches import Watched
 from local.azurite import StorageAddress
 from tests.emulators.eventgrid.conftest import BEARER, VERSION, Emulator
 from tests.emulators.eventgrid.subscriber import Received, Subscriber
