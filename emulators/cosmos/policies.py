@@ -11,6 +11,7 @@ from typing import Any
 from emulators.cosmos import errors, limits
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.partitioning import PartitionKeyError, parse_definition, parse_path
+from emulators.cosmos.search_policies import check_search_policies
 
 ETAG_PATH = '/"_etag"/?'
 _MODES = ("consistent", "none")
@@ -46,6 +47,7 @@ def new_container(asked: Mapping[str, Any]) -> dict[str, Any]:
     body["conflictResolutionPolicy"] = _conflict_resolution(body.get("conflictResolutionPolicy"))
     body.setdefault("geospatialConfig", {"type": "Geography"})
     _check_rest(body)
+    check_search_policies(body)
     return body
 
 
@@ -66,6 +68,7 @@ def changed_container(old: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[
     body["conflictResolutionPolicy"] = old["conflictResolutionPolicy"]
     body.setdefault("geospatialConfig", old["geospatialConfig"])
     _check_rest(body)
+    check_search_policies(body, old)
     return body
 
 
@@ -167,9 +170,6 @@ def _check_rest(body: dict[str, Any]) -> None:
     unique = body.get("uniqueKeyPolicy")
     if unique is not None:
         body["uniqueKeyPolicy"] = {"uniqueKeys": _unique_keys(unique)}
-    computed = body.get("computedProperties", [])
-    if not isinstance(computed, list) or len(computed) > limits.COMPUTED_PROPERTIES_MAX:
-        raise _bad(f"computedProperties takes an array of up to {limits.COMPUTED_PROPERTIES_MAX} entries.")
 
 
 def _unique_keys(policy: object) -> list[dict[str, Any]]:
