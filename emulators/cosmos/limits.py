@@ -67,8 +67,6 @@ FEED_ITEMS_DEFAULT = 100
 SIGNATURE_SKEW_SECONDS_MAX = 15 * 60
 """[L] How far x-ms-date may lie from the service's clock."""
 
-CONTAINERS_AND_DATABASES_MAX = 1 << 20
-"""Containers, databases and the like ever made in one data directory: our choice, what a position has bits for."""
 EXPIRED_SWEEP_SECONDS = 60.0
 """Expired items are hidden at once and removed at most this often: our choice."""
 EXPIRED_SWEEP_ITEMS_MAX = 1000

@@ -17,7 +17,14 @@ from emulators.base.clock import Clock
 from emulators.base.ids import Ids
 from emulators.cosmos.partitioning import Definition, Key, parse_definition, parse_path
 from emulators.cosmos.store import rid as rids
-from emulators.cosmos.store.schema import fetch, place_of, places_of_container, positions_of_container, range_of
+from emulators.cosmos.store.schema import (
+    CONTAINER_BITS,
+    fetch,
+    place_of,
+    places_of_container,
+    positions_of_container,
+    range_of,
+)
 
 CHILD_LINKS: Mapping[str, Mapping[str, str]] = {
     "dbs": {"_colls": "colls/", "_users": "users/"},
@@ -163,11 +170,6 @@ class Catalog:
         found = self._containers[resource.rid] = self._open(resource)
         return found
 
-    def container_by_rid(self, rid: str) -> Container | None:
-        """A container by its rid alone."""
-        row = self._connection.execute(f"{_SELECT} WHERE rid=? AND kind='colls'", (rid,)).fetchone()
-        return self.container(_resource(row)) if row else None
-
     def by_rid(self, rid: str) -> Resource | None:
         """Any resource by its rid alone."""
         row = self._connection.execute(f"{_SELECT} WHERE rid=?", (rid,)).fetchone()
@@ -183,6 +185,8 @@ class Catalog:
             (kind, parent, name, f"new {kind} {name}"),
         )
         number = self._connection.last_insert_rowid()
+        if number >> CONTAINER_BITS:
+            raise OverflowError("The data directory has had a million resources; reset the emulator.")
         rid = self._rid(kind, parent, number)
         base = f"{owner.link}/" if owner else ""
         system = {"_rid": rid, "_self": f"{base}{kind}/{rid}/", "_etag": self._etag(), **CHILD_LINKS.get(kind, {})}

@@ -19,7 +19,7 @@ CACHE_KIB = 16 * 1024
 """Pages kept in memory: our choice; SQLite's own 2 MiB make a write transaction spill."""
 CHECKPOINT_PAGES = 4000
 """Pages in the log before they are folded into the file: our choice, four times SQLite's, as each costs two syncs."""
-_TABLES = ("unique_value", "version", "document", "range", "resource")
+_TABLES = ("unique_value", "version", "document", "range", "resource", "sqlite_sequence")
 
 Result = TypeVar("Result")
 

@@ -14,8 +14,10 @@ import apsw
 
 FORMAT_VERSION = 1
 
+CONTAINER_BITS = 20
 RANGE_BITS = 11
 COUNTER_BITS = 32
+"""A position has 63 bits: a million resources ever made, 2,048 ranges of a container, 4 billion items made in each."""
 
 SCHEMA = """
 -- `highest_lsn`: new ranges go on from where removed ones had got, so that session tokens which clients keep under a
