@@ -115,16 +115,7 @@ class Emulator:
             time_scale=scale,
             agreed=self._dispatcher.serve,
         )
-        self._provisioning = Provisioning(
-            self._catalogue,
-            store,
-            self._handshakes,
-            self._dispatcher,
-            key=options.key,
-            configured=options.configured,
-            storage_account=account,
-            changed=self._wake,
-        )
+        self._provisioning = self._wire_provisioning(options)
         self._expirations = Expirations(self._provisioning, clock)
         self._publisher = Publisher(
             self._catalogue,
@@ -147,22 +138,37 @@ class Emulator:
             look_seconds=options.storage_look_seconds,
         )
         self._management = Management(self._provisioning, ids)
-        self._namespaces = Namespaces(
-            store,
-            clock,
-            ids,
+        self._namespaces = self._wire_namespaces(options)
+        onlookers = Onlookers(self._catalogue, store, self._desk, self._dispatcher)
+        extra = {**onlookers.routes(), **self._namespaces.routes()}
+        self._control = Control("eventgrid", clock, self._faults, self._health, self._reset, extra=extra)
+
+    def _wire_provisioning(self, options: Options) -> Provisioning:
+        return Provisioning(
+            self._catalogue,
+            self._store,
+            self._handshakes,
+            self._dispatcher,
+            key=options.key,
+            configured=options.configured,
+            storage_account=account_name(options.storage),
+            changed=self._wake,
+        )
+
+    def _wire_namespaces(self, options: Options) -> Namespaces:
+        return Namespaces(
+            self._store,
+            self._clock,
+            self._ids,
             self._metrics,
             key=options.key,
-            time_scale=scale,
-            storage_account=account,
+            time_scale=options.time_scale,
+            storage_account=account_name(options.storage),
             bearer_allowed=options.accept_bearer,
             configured=options.namespaces,
             guard=self._under_faults,
             buried=self._office.wake,
         )
-        onlookers = Onlookers(self._catalogue, store, self._desk, self._dispatcher)
-        extra = {**onlookers.routes(), **self._namespaces.routes()}
-        self._control = Control("eventgrid", clock, self._faults, self._health, self._reset, extra=extra)
 
     def application(self) -> Application:
         """What is served."""
