@@ -54,7 +54,8 @@ class Request:
     @property
     def path(self) -> str:
         """The percent-decoded path."""
-        return unquote(self.raw_path)
+        raw = self.raw_path
+        return unquote(raw) if "%" in raw else raw
 
     @property
     def raw_path(self) -> str:

@@ -67,7 +67,7 @@ class Onlookers:
         return json_response(200, {"value": value})
 
     async def events(self, request: Request) -> Response:
-        """Events in flight (each subscription's oldest first; `?subscription=` chooses) and the latest that ended."""
+        """Events in flight (each subscription's next due first; `?subscription=` chooses) and the latest that ended."""
         wanted = dict(request.query).get("subscription", "").lower()
         waiting = (
             self._in_flight(subscription, each)
