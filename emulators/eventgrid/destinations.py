@@ -18,6 +18,8 @@ from emulators.eventgrid.errors import ARM_NOT_BUILT, Misstated, Refused
 from emulators.eventgrid.topics import invalid
 
 WEBHOOK, FUNCTION, QUEUE = "WebHook", "AzureFunction", "StorageQueue"
+DELIVERED_TO = (WEBHOOK, FUNCTION, QUEUE)
+"""The kinds that are built; what the others say is checked, then they are 501 by name."""
 _FORM = "destination.properties"
 
 
@@ -117,7 +119,7 @@ class _Kind:
     """What its resourceId ends with; each `*` is a name."""
 
 
-_KINDS: Mapping[str, _Kind] = {
+KINDS: Mapping[str, _Kind] = {
     WEBHOOK: _Kind(_webhook, (
         "endpointUrl", "endpointBaseUrl", "azureActiveDirectoryTenantId", "azureActiveDirectoryApplicationIdOrUri",
         "minimumTlsVersionAllowed", _ATTRIBUTES, *_BATCHING,
@@ -153,9 +155,9 @@ _QUEUE_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 def parse_destination(document: Mapping[str, Any], where: Whereabouts) -> Destination:
     """A destination from `{endpointType, properties}`. Raises Refused: 400 naming what is wrong, 501 by name."""
     name, inner = document.get("endpointType"), document["properties"]
-    kind = _KINDS.get(name) if isinstance(name, str) else None
+    kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise invalid(f"properties.destination.endpointType {name!r:.50} is not known: use one of {', '.join(_KINDS)}.")
+        raise invalid(f"properties.destination.endpointType {name!r:.50} is not known: use one of {', '.join(KINDS)}.")
     if unknown := set(inner) - set(kind.properties):
         raise invalid(f"properties.{_FORM}.{min(unknown)} is not a property of a {name} destination.")
     return kind.parse(inner, where)
@@ -241,7 +243,7 @@ def _webhook_url(inner: Inner) -> str:
 
 def _resource_id(inner: Inner, kind: str) -> re.Match[str]:
     """The match of a destination's resourceId; group 1 is its last name."""
-    form = _KINDS[kind].resource
+    form = KINDS[kind].resource
     head, _, _ = form.rpartition("*")
     pattern = r".*/providers/" + re.escape(head).replace(r"\*", "[^/]+") + "([^/]+)"
     found = re.fullmatch(pattern, str(inner.get("resourceId")), re.IGNORECASE)
