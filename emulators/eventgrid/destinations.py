@@ -17,8 +17,8 @@ from emulators.eventgrid.attributes import Attribute, parse_attributes, shown_at
 from emulators.eventgrid.errors import ARM_NOT_BUILT, Misstated, Refused
 from emulators.eventgrid.topics import invalid
 
-WEBHOOK, FUNCTION, QUEUE = "WebHook", "AzureFunction", "StorageQueue"
-DELIVERED_TO = (WEBHOOK, FUNCTION, QUEUE)
+WEBHOOK, FUNCTION, QUEUE, NAMESPACE_TOPIC = "WebHook", "AzureFunction", "StorageQueue", "NamespaceTopic"
+DELIVERED_TO = (WEBHOOK, FUNCTION, QUEUE, NAMESPACE_TOPIC)
 """The kinds that are built; what the others say is checked, then they are 501 by name."""
 _FORM = "destination.properties"
 
@@ -33,11 +33,12 @@ class StorageQueue:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where events go: a URL to post to, or a storage queue."""
+    """Where events go: a URL to post to, a storage queue, or a namespace's topic by its ARM id."""
 
     kind: str
     url: str = ""
     queue: StorageQueue | None = None
+    namespace_topic: str = ""
     events_max: int = 1
     kilobytes_preferred: int = limits.BATCH_KILOBYTES_DEFAULT
     attributes: tuple[Attribute, ...] = ()
@@ -94,6 +95,11 @@ def _queue(inner: Inner, where: Whereabouts) -> Destination:
     return Destination(QUEUE, queue=StorageQueue(name, seconds))
 
 
+def _namespace_topic(inner: Inner, where: Whereabouts) -> Destination:
+    _resource_id(inner, NAMESPACE_TOPIC)
+    return Destination(NAMESPACE_TOPIC, namespace_topic=str(inner["resourceId"]))
+
+
 def _alert(inner: Inner, where: Whereabouts) -> Destination:
     if inner.get("severity") not in ("Sev0", "Sev1", "Sev2", "Sev3", "Sev4"):
         raise invalid(f"properties.{_FORM}.severity must be one of Sev0 to Sev4.")
@@ -140,9 +146,7 @@ KINDS: Mapping[str, _Kind] = {
     "HybridConnection": _Kind(
         _elsewhere("HybridConnection"), ("resourceId", _ATTRIBUTES), "Microsoft.Relay/namespaces/*/hybridConnections/*"
     ),
-    "NamespaceTopic": _Kind(
-        _elsewhere("NamespaceTopic"), ("resourceId",), "Microsoft.EventGrid/namespaces/*/topics/*"
-    ),
+    NAMESPACE_TOPIC: _Kind(_namespace_topic, ("resourceId",), "Microsoft.EventGrid/namespaces/*/topics/*"),
     "PartnerDestination": _Kind(
         _elsewhere("PartnerDestination"), ("resourceId",), "Microsoft.EventGrid/partnerDestinations/*"
     ),

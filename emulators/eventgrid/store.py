@@ -267,12 +267,13 @@ class Store:
 
         await self.database.write(work)
 
-    async def postpone(self, number: int, due: float) -> bool:
-        """Move a delivery's next attempt without counting one; False when it does not wait any more."""
+    async def postpone(self, number: int, due: float) -> int | None:
+        """Move a delivery's next attempt without counting one; its queue, None when it does not wait any more."""
 
-        def work(connection: apsw.Connection) -> bool:
-            connection.execute("UPDATE deliveries SET due = ? WHERE number = ?", (due, number))
-            return connection.changes() > 0
+        def work(connection: apsw.Connection) -> int | None:
+            update = "UPDATE deliveries SET due = ? WHERE number = ? RETURNING queue"
+            queue: int | None = connection.execute(update, (due, number)).get
+            return queue
 
         return await self.database.write(work)
 
