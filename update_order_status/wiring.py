@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from azure.core.credentials import AzureKeyCredential
-from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 from azure.cosmos.aio import CosmosClient
 from azure.eventgrid.aio import EventGridPublisherClient
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -53,6 +53,7 @@ class Surroundings:
 
     now: Callable[[], datetime] = _now
     pause_up_to: Callable[[float], Awaitable[None]] = _pause_up_to
+    transport: Callable[..., AsyncHttpTransport[Any, Any]] = AioHttpTransport
 
 
 REAL = Surroundings()
@@ -121,12 +122,12 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Writ
 
             credential = DefaultAzureCredential()
             connections.push_async_callback(credential.close)
-        store = _cosmos_client(settings, credential)
+        store = _cosmos_client(settings, credential, surroundings)
         connections.push_async_callback(store.close)
         topic = EventGridPublisherClient(
             settings.topic_endpoint,
             AzureKeyCredential(settings.topic_key) if settings.topic_key else credential,
-            transport=AioHttpTransport(use_env_settings=settings.proxy),
+            transport=surroundings.transport(use_env_settings=settings.proxy),
             retry_total=0,
         )
         connections.push_async_callback(topic.close)
@@ -143,9 +144,9 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Writ
         )
 
 
-def _cosmos_client(settings: Settings, credential: Any) -> CosmosClient:
+def _cosmos_client(settings: Settings, credential: Any, surroundings: Surroundings) -> CosmosClient:
     options: dict[str, Any] = {
-        "transport": AioHttpTransport(use_env_settings=settings.proxy),
+        "transport": surroundings.transport(use_env_settings=settings.proxy),
         "connection_timeout": limits.STORE_CONNECT_TIMEOUT_SECONDS,
         "read_timeout": limits.STORE_READ_TIMEOUT_SECONDS,
         "retry_throttle_total": limits.STORE_THROTTLE_RETRIES_MAX,

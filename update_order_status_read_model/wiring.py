@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 from azure.cosmos.aio import CosmosClient
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -46,6 +46,7 @@ class Surroundings:
     now: Callable[[], datetime] = _now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     pause_up_to: Callable[[float], Awaitable[None]] = _pause_up_to
+    transport: Callable[..., AsyncHttpTransport[Any, Any]] = AioHttpTransport
 
 
 REAL = Surroundings()
@@ -106,7 +107,7 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Read
 
             credential = DefaultAzureCredential()
             connections.push_async_callback(credential.close)
-        client = _cosmos_client(settings, credential)
+        client = _cosmos_client(settings, credential, surroundings)
         connections.push_async_callback(client.close)
         with translated_store_errors():
             await client.__aenter__()
@@ -128,9 +129,9 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Read
         )
 
 
-def _cosmos_client(settings: Settings, credential: Any) -> CosmosClient:
+def _cosmos_client(settings: Settings, credential: Any, surroundings: Surroundings) -> CosmosClient:
     options: dict[str, Any] = {
-        "transport": AioHttpTransport(use_env_settings=settings.proxy),
+        "transport": surroundings.transport(use_env_settings=settings.proxy),
         "connection_timeout": limits.STORE_CONNECT_TIMEOUT_SECONDS,
         "read_timeout": limits.STORE_READ_TIMEOUT_SECONDS,
         "retry_throttle_total": limits.STORE_THROTTLE_RETRIES_MAX,
