@@ -4,6 +4,7 @@ it deviates from that. Nothing here knows what is chosen."""
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -57,10 +58,10 @@ def parse_name(name: str) -> Deviations:
 
 
 def explore(run: Callable[[Choices], Outcome], deviations_max: int) -> Iterator[tuple[Choices, Outcome]]:
-    """Every history with up to so many deviations, each once."""
-    waiting: list[Deviations] = [()]
+    """Every history with up to so many deviations, each once, the fewest deviations first."""
+    waiting: deque[Deviations] = deque([()])
     while waiting:
-        deviations = waiting.pop()
+        deviations = waiting.popleft()
         choices = Choices(deviations)
         yield choices, run(choices)
         if len(deviations) == deviations_max:

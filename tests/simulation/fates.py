@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+SLOW_SECONDS = 1.5
+"""Slow, but within every client's patience: whatever else goes on overtakes it."""
 LATE_SECONDS = 60.0
 """Longer than any client waits: the work is done when its caller has long given up."""
 HELD_SECONDS = 3600.0
@@ -22,6 +24,7 @@ class What(Enum):
     CRASH_AFTER = "the host dies after it is done"
     DROPPED = "the connection breaks before it is done"
     LOST = "it is done, the answer is lost"
+    SLOW = "it is slow"
     LATE = "it is done when nobody waits any more"
     DUPLICATE = "it is done twice"
     REFUSED = "refused"
@@ -41,7 +44,7 @@ class Fate:
 
 
 PASSES = Fate()
-_CUT = (Fate(What.CRASH_BEFORE), Fate(What.DROPPED), Fate(What.LATE))
+_CUT = (Fate(What.CRASH_BEFORE), Fate(What.DROPPED), Fate(What.LATE), Fate(What.SLOW))
 _DONE = (Fate(What.CRASH_AFTER), Fate(What.LOST))
 _BUSY = tuple(Fate(What.REFUSED, status) for status in (408, 429, 503))
 _GONE = Fate(What.REFUSED, 410, 1002)

@@ -55,19 +55,18 @@ class Manners:
     relay: bool = True
 
 
-_numbers = itertools.count()
+GOOD_MANNERS = Manners()
 
 
-def play(world: World, script: Script, choices: Choices, manners: Manners | None = None) -> Outcome:
+def play(world: World, script: Script, choices: Choices, manners: Manners = GOOD_MANNERS) -> Outcome:
     """Let `script` happen under `choices`."""
-    return world.loop.run_until_complete(_play(world, script, choices, manners or Manners()))
+    return world.loop.run_until_complete(_play(world, script, choices, manners))
 
 
 async def _play(world: World, script: Script, choices: Choices, manners: Manners) -> Outcome:
     world.begin(choices)
     world.hosts = script.hosts
-    before = asyncio.all_tasks()
-    number = next(_numbers)
+    number = world.histories
     asked = [Answered(ask) for client in script.clients for ask in client]
     answers = iter(asked)
     clients = [
@@ -82,15 +81,7 @@ async def _play(world: World, script: Script, choices: Choices, manners: Manners
     for order in orders:
         violations += await _check(world, order, [each for each in asked if _order(number, each.ask.order) == order])
     violations += [f"a function raised {failure!r}" for failure in world.raised]
-    for task in asyncio.all_tasks() - before - {asyncio.current_task()}:
-        if _belongs_to_host(task):
-            task.cancel()
     return Outcome(violations, list(world.gate.timeline))
-
-
-def _belongs_to_host(task: asyncio.Task[Any]) -> bool:
-    """Whether a task is what a dead host left behind, and not one of the emulators' own."""
-    return getattr(task.get_coro(), "__qualname__", "").startswith(("Host.", "World._connect", "Event.wait"))
 
 
 def _order(number: int, name: str) -> str:
@@ -99,6 +90,7 @@ def _order(number: int, name: str) -> str:
 
 async def _client(world: World, place: int, number: int, asked: list[Answered], manners: Manners) -> None:
     for answered in asked:
+        await asyncio.sleep(max(0.0, answered.ask.at_seconds - world.seconds))
         for sending in range(SENDINGS_MAX):
             if sending:
                 await asyncio.sleep(RESEND_SECONDS)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One command: this order, this status, under this name (two clients may send the same)."""
+    """One command: this order, this status, under this name (two clients may send the same), not before so long."""
 
     order: str
     status: str
     key: str
+    at_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +25,19 @@ class Script:
     relays: int = 0
 
 
+CREATED, APPROVED = Ask("o", "created", "k1"), Ask("o", "approved", "k2")
+
 SCRIPTS: Mapping[str, Script] = {
-    "one-order": Script(((Ask("o", "created", "k1"), Ask("o", "approved", "k2")),)),
-    "relay-beside": Script(((Ask("o", "created", "k1"), Ask("o", "approved", "k2")),), relays=2),
-    "rivals": Script(((Ask("o", "created", "k1"), Ask("o", "approved", "k2")), (Ask("o", "approved", "k3"),)), hosts=2),
-    "twice": Script(((Ask("o", "created", "k1"),), (Ask("o", "created", "k1"),)), hosts=2),
+    "both-create": Script(((CREATED, APPROVED), (Ask("o", "approved", "k3"),)), hosts=2),
+    "one-order": Script(((CREATED, APPROVED),)),
+    "relay-beside": Script(((CREATED, APPROVED),), relays=2),
+    "twice": Script(((CREATED,), (CREATED,)), hosts=2),
+    "rivals": Script(
+        ((CREATED, Ask("o", "approved", "k2", 5.0)), (Ask("o", "canceled", "k3", 5.0),)),
+        hosts=2,
+    ),
     "two-orders": Script(
-        (
-            (Ask("o", "created", "k1"), Ask("o", "canceled", "k2")),
-            (Ask("p", "created", "k1"), Ask("p", "approved", "k2")),
-        ),
+        ((CREATED, Ask("o", "canceled", "k2")), (Ask("p", "created", "k1"), Ask("p", "approved", "k2"))),
         hosts=2,
     ),
 }

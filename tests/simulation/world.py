@@ -8,7 +8,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -29,7 +29,7 @@ from emulators.eventgrid.transport import Incoming, Outgoing
 from local.provision import create_containers, eventgrid_resources
 from local.topology import read_topology
 from tests.simulation.choices import Choices
-from tests.simulation.fates import HELD_SECONDS, LATE_SECONDS, Fate, Kind, What
+from tests.simulation.fates import HELD_SECONDS, LATE_SECONDS, SLOW_SECONDS, Fate, Kind, What
 from tests.simulation.gate import Call, Gate, Instance
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.transport import InProcess, carry_undisturbed
@@ -53,6 +53,14 @@ class VirtualClock(Clock):
         return self.now() - time.time()  # noqa: TID251 - signatures carry real time
 
 
+class SeededIds(Ids):
+    """Identifiers and chance from dice that every history begins anew, so that it repeats itself wherever it stands."""
+
+    def __init__(self, dice: random.Random) -> None:
+        super().__init__(0)
+        self._dice = dice
+
+
 class NoBlobs:
     """Blob storage that is away: nothing is meant to end as a dead letter, and what does stays countable."""
 
@@ -63,6 +71,20 @@ class NoBlobs:
     async def exists(self, container: str, path: str) -> bool:
         """Refuse."""
         raise StorageUnavailable("there is no blob storage in the simulation")
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Event Grid's transport."""
+
+    push: Callable[[Outgoing], Awaitable[Incoming]]
+
+    async def send(self, request: Outgoing) -> Incoming:
+        """What the webhook answers."""
+        return await self.push(request)
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -93,6 +115,7 @@ class Host(Instance):
         await asyncio.wait((working, dying), return_when=asyncio.FIRST_COMPLETED)
         dying.cancel()
         if not self.alive:
+            working.cancel()  # the dead do nothing more: what a `finally` might still call never passes the gate
             raise HostDied(self.name)
         return working.result()
 
@@ -111,21 +134,23 @@ class World:
 
     loop: VirtualLoop
     build: Build = lambda sides: sides
-    dice: random.Random = field(default_factory=lambda: random.Random(0))
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock(self.loop)
-        self.gate = Gate(lambda: self.loop.elapsed_seconds - self._history_began)
+        self.gate = Gate(lambda: self.seconds)
         self._history_began = 0.0
         self._hosts: dict[int, Host] = {}
         self._generation = 0
         self._deliveries = 0
+        self.hosts = 1
+        self.histories = 0
         self.late: set[asyncio.Task[Any]] = set()
         self.raised: list[BaseException] = []
-        ids = Ids(1)
+        self._dice, self._pauses = random.Random(), random.Random()
+        ids = SeededIds(self._dice)
         self._cosmos_faults = Faults(self.clock)
         self.cosmos = create_cosmos(clock=self.clock, ids=ids, faults=self._cosmos_faults)
-        self.eventgrid = create_eventgrid(clock=self.clock, ids=ids, transport=self, blobs=NoBlobs())
+        self.eventgrid = create_eventgrid(clock=self.clock, ids=ids, transport=Webhooks(self._push), blobs=NoBlobs())
         self.services = {COSMOS_PORT: self.cosmos, EVENT_GRID_PORT: self.eventgrid}
         self.topology = read_topology()
         self.observer = CosmosClient(
@@ -161,10 +186,12 @@ class World:
     def begin(self, choices: Choices) -> None:
         """Start a history with hosts of its own."""
         self._hosts = {}
+        self.histories += 1
         self._deliveries = 0
         self.raised = []
         self._history_began = self.loop.elapsed_seconds
-        self.dice.seed(0)
+        self._dice.seed(0)
+        self._pauses.seed(0)
         self.gate.begin(choices)
 
     def host(self, number: int) -> Host:
@@ -192,7 +219,7 @@ class World:
             return InProcess(self.services, partial(self._carry, host))
 
         async def pause_up_to(seconds: float) -> None:
-            await asyncio.sleep(self.dice.uniform(0, seconds))
+            await asyncio.sleep(self._pauses.uniform(0, seconds))
 
         write = await write_wiring.connect(
             write_wiring.Settings.read(environment),
@@ -203,6 +230,11 @@ class World:
             read_wiring.Surroundings(self.now, asyncio.sleep, pause_up_to, transport),
         )
         return self.build(Sides(write, read))
+
+    @property
+    def seconds(self) -> float:
+        """How long this history has lasted."""
+        return self.loop.elapsed_seconds - self._history_began
 
     def now(self) -> datetime:
         """The present."""
@@ -220,6 +252,9 @@ class World:
                 answer = await host.outlive(perform())
                 self.gate.tell(f"    {host.name} is answered {answer.status}")
                 return answer
+            case What.SLOW:
+                await asyncio.sleep(SLOW_SECONDS)
+                return await host.outlive(perform())
             case What.REFUSED:
                 await self._refuse_next(application, fate)
                 return await host.outlive(perform())
@@ -267,8 +302,8 @@ class World:
         self.late.add(task)
         task.add_done_callback(self.late.discard)
 
-    async def send(self, request: Outgoing) -> Incoming:
-        """Event Grid's transport: a delivery to the host's webhook."""
+    async def _push(self, request: Outgoing) -> Incoming:
+        """A delivery of Event Grid to the webhook of a host."""
         if request.headers.get("aeg-event-type") == "SubscriptionValidation":
             code = json.loads(request.body)[0]["data"]["validationCode"]
             return Incoming(200, json.dumps({"validationResponse": code}).encode())
@@ -282,6 +317,9 @@ class World:
         lost = Incoming(None, b"", outcome="SocketError")
         match fate.what:
             case What.PASSES:
+                return await perform(host)
+            case What.SLOW:
+                await asyncio.sleep(SLOW_SECONDS)
                 return await perform(host)
             case What.REFUSED:
                 return Incoming(fate.status)
@@ -300,9 +338,6 @@ class World:
             case What.CRASH_BEFORE:
                 host.kill()
         return lost
-
-    hosts = 1
-    """How many hosts there are at once."""
 
     async def _deliver(self, body: bytes, host: Host) -> Incoming:
         for event in json.loads(body):
@@ -347,7 +382,9 @@ def _text(request: Request, kind: Kind) -> str:
         return "publish version " + ", ".join(str(each["data"]["version"]) for each in json.loads(request.body))
     container, _, rest = request.path.partition("/colls/")[2].partition("/docs")
     if kind == "batch":
-        steps = json.loads(request.body)
-        body = steps[-1].get("resourceBody", {})
-        return f"commit version {body.get('version')} to {container}"
-    return f"{request.method} {container}{rest}"
+        document = json.loads(request.body)[-1].get("resourceBody", {})
+        order = document.get("orderId", "").partition("-")[0]
+        return f"commit version {document.get('version')} of {order} to {container}"
+    if rest.strip("/"):
+        return f"{request.method} {rest.strip('/').partition('-')[0].partition(':')[0]} in {container}"
+    return f"query {container}" if kind == "read" else f"create in {container}"
