@@ -36,13 +36,13 @@ class Relay:
         self._orders = orders
         self._publisher = publisher
         self._now = now
-        self._grace = timedelta(seconds=grace_seconds)
+        self.grace = timedelta(seconds=grace_seconds)
         self._events_max = events_max
 
-    async def tick(self) -> Relayed:
-        """Publish and mark one portion of what is pending."""
+    async def tick(self, grace: timedelta | None = None) -> Relayed:
+        """Publish and mark one portion of what is pending for longer than `grace`."""
         now = self._now()
-        pending = await self._orders.list_pending(now - self._grace, self._events_max)
+        pending = await self._orders.list_pending(now - (self.grace if grace is None else grace), self._events_max)
         if pending.unreadable:
             log.error(
                 "relay unreadable=%d: events of a newer version wait for the code that knows it", pending.unreadable

@@ -8,7 +8,7 @@ a walk that broke is begun anew behind the last order it gave.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -96,17 +96,22 @@ class OrderUpkeep:
             counts: list[Any] = [count async for count in self._container.query_items(COUNT_QUERY)]
         return int(counts[0])
 
-    async def erase(self, order_id: str, version_min: int, now: datetime) -> Tombstone | None:
-        """Put a tombstone in the order's place, then delete all else of it. None: nothing was known of it.
+    async def erase(
+        self, order_id: str, version_min: int, now: datetime, at_version: int | None = None
+    ) -> Tombstone | None:
+        """Put a tombstone in the order's place, then delete all else of it.
+
+        None: nothing was known of it, or it is not `at_version` any more.
 
         In this order, so that whatever happens on the way, no command can go on with the order; and whoever runs it
         again finishes it. `version_min` is what others have seen of the order.
         """
         for _ in range(ERASE_ATTEMPTS_MAX):
             document = await self._read(order_id)
-            if document is None and not version_min:
+            found_version = document["version"] if document else 0
+            if not (document or version_min) or at_version not in (None, found_version):
                 return None
-            version = max(version_min, document["version"] if document else 0)
+            version = max(version_min, found_version)
             if document is not None and document["type"] == "tombstone" and document["version"] == version:
                 tombstone = read_order(document)
                 assert isinstance(tombstone, Tombstone)
@@ -163,9 +168,7 @@ class OrderUpkeep:
                 with translated_store_errors(), suppress(CosmosResourceNotFoundError):
                     await self._container.delete_item(document_id, partition_key=order_id)
 
-        async with asyncio.TaskGroup() as group:
-            for document_id in document_ids:
-                group.create_task(delete(document_id))
+        await _all(delete(document_id) for document_id in document_ids)
 
 
 def _written(documents: list[Document]) -> WrittenOrder:
@@ -194,3 +197,10 @@ def _event(document: dict[str, Any]) -> WrittenEvent:
         event = None
     touched_at = datetime.fromtimestamp(document["_ts"], UTC)
     return WrittenEvent(document["id"], document["version"], "pending" in document, touched_at, event)
+
+
+async def _all(works: Iterable[Awaitable[None]]) -> None:
+    """Await all `works`; then the first failure flies, as it is, since callers wait and try again by its kind."""
+    for ended in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended

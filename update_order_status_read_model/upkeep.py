@@ -6,7 +6,7 @@ Orders come sorted by id; the write side's upkeep says why they are read this wa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -120,9 +120,7 @@ class GenerationUpkeep:
                 with translated_store_errors(), suppress(CosmosBatchOperationError):  # it is met again, or is gone
                     await self._container.execute_item_batch(batch, partition_key=order_id)
 
-        async with asyncio.TaskGroup() as group:
-            for order_id, documents in batches:
-                group.create_task(delete(order_id, documents))
+        await _all(delete(order_id, documents) for order_id, documents in batches)
         return len(found)
 
     async def _delete(self, order_id: str, document_ids: Iterable[str]) -> None:
@@ -133,9 +131,7 @@ class GenerationUpkeep:
                 with translated_store_errors(), suppress(CosmosResourceNotFoundError):
                     await self._container.delete_item(document_id, partition_key=order_id)
 
-        async with asyncio.TaskGroup() as group:
-            for document_id in document_ids:
-                group.create_task(delete(document_id))
+        await _all(delete(document_id) for document_id in document_ids)
 
     async def _query(self, query: str, parameters: list[dict[str, Any]], **options: Any) -> list[Any]:
         with translated_store_errors():
@@ -148,3 +144,10 @@ def _viewed(documents: list[Document]) -> ViewedOrder:
     views = [read_view(document) for document in documents if document["id"] == order_id]
     steps = frozenset(document["version"] for document in documents if document["type"] == "history")
     return ViewedOrder(order_id, views[0] if views else None, steps, len(documents))
+
+
+async def _all(works: Iterable[Awaitable[None]]) -> None:
+    """Await all `works`; then the first failure flies, as it is, since callers wait and try again by its kind."""
+    for ended in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended
