@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from update_order_status.domain import NotAllowed, Stale
+from update_order_status.domain import Gone, NotAllowed, Stale
 from update_order_status.errors import (
+    ERASED,
     KEY_REUSED,
     STALE_VERSION,
     THROTTLED,
@@ -43,7 +44,7 @@ def accepted(outcome: Accepted, request_url: str, *, delivered: bool) -> tuple[i
     return 201 if outcome.created else 200, headers, OrderBody.of(order).document()
 
 
-def refusal(outcome: NotAllowed | Stale | KeyReused) -> Refused:
+def refusal(outcome: NotAllowed | Stale | Gone | KeyReused) -> Refused:
     """The problem that tells of a command that may not take effect."""
     match outcome:
         case NotAllowed(order, allowed):
@@ -59,6 +60,8 @@ def refusal(outcome: NotAllowed | Stale | KeyReused) -> Refused:
         case Stale(order):
             assert order is not None
             return Refused(STALE_VERSION, f"The order is at version {order.version}.", version=order.version)
+        case Gone(tombstone):
+            return Refused(ERASED, f"Nothing is kept of order {tombstone.order_id}, and no command brings it back.")
         case KeyReused(asked_before):
             return Refused(KEY_REUSED, f"With this key the order was to become {asked_before}.")
 

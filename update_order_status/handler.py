@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from order_events import OrderStatus, OrderStatusUpdated
-from update_order_status.domain import NotAllowed, Order, Stale, Unchanged, UpdateOrderStatus, decide, evolve
+from update_order_status.domain import Gone, NotAllowed, Order, Stale, Unchanged, UpdateOrderStatus, decide, evolve
 from update_order_status.errors import Contended
 from update_order_status.limits import COMMIT_PAUSE_SECONDS, COMMIT_PAUSE_SECONDS_MAX
 from update_order_status.repository import CommandRecord, Commit, OrderRepository
@@ -39,7 +39,7 @@ class KeyReused:
     asked_before: OrderStatus
 
 
-Outcome = Accepted | NotAllowed | Stale | KeyReused
+Outcome = Accepted | NotAllowed | Stale | Gone | KeyReused
 
 
 class CommandHandler:
@@ -63,6 +63,8 @@ class CommandHandler:
                 await self._pause(min(COMMIT_PAUSE_SECONDS * 2 ** (attempt - 1), COMMIT_PAUSE_SECONDS_MAX))
             stored = await self._orders.load(command.order_id)
             decision = decide(stored.order if stored else None, command, self._now())
+            if isinstance(decision, Gone):
+                return decision
             if not isinstance(decision, OrderStatusUpdated):
                 return await self._answer(command, decision, tried)
             tried.append(decision)

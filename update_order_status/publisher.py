@@ -39,13 +39,18 @@ class Publisher:
 
     async def publish(self, events: Sequence[OrderStatusUpdated]) -> frozenset[str]:
         """Send and mark `events`; the ids of those that Event Grid has accepted."""
+        accepted = await self.send(events)
+        await self._mark(accepted)
+        return frozenset(event.event_id for event in accepted)
+
+    async def send(self, events: Sequence[OrderStatusUpdated]) -> list[OrderStatusUpdated]:
+        """Send `events`; those that Event Grid has accepted, which are the first ones."""
         accepted: list[OrderStatusUpdated] = []
         for chunk, envelopes in self._chunks(events):
             if not await self._send(envelopes):
                 break
             accepted += chunk
-        await self._mark(accepted)
-        return frozenset(event.event_id for event in accepted)
+        return accepted
 
     async def _send(self, envelopes: list[dict[str, Any]]) -> bool:
         try:

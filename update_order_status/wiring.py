@@ -27,6 +27,7 @@ from update_order_status.handler import CommandHandler
 from update_order_status.publisher import Envelope, Publisher
 from update_order_status.relay import Relay
 from update_order_status.repository import OrderRepository
+from update_order_status.upkeep import OrderUpkeep
 
 ENVELOPES: Mapping[str, Envelope] = {
     "EventGridSchema": to_event_grid_event,
@@ -105,6 +106,7 @@ class WriteSide:
     publisher: Publisher
     relay: Relay
     orders: OrderRepository
+    upkeep: OrderUpkeep
     _connections: AsyncExitStack
 
     async def close(self) -> None:
@@ -133,13 +135,15 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Writ
         connections.push_async_callback(topic.close)
         with translated_store_errors():
             await store.__aenter__()
-        orders = OrderRepository(store.get_database_client(settings.database).get_container_client(settings.container))
+        container = store.get_database_client(settings.database).get_container_client(settings.container)
+        orders = OrderRepository(container)
         publisher = Publisher(topic, orders, ENVELOPES[settings.event_schema], settings.publish_budget_seconds)
         return WriteSide(
             CommandHandler(orders, surroundings.now, surroundings.pause_up_to, settings.commit_attempts_max),
             publisher,
             Relay(orders, publisher, surroundings.now, settings.relay_grace_seconds, limits.RELAY_EVENTS_MAX),
             orders,
+            OrderUpkeep(container),
             connections.pop_all(),
         )
 

@@ -52,7 +52,7 @@ class Queries:
         for pause_seconds in chain(WAIT_STEPS_SECONDS, repeat(WAIT_STEPS_SECONDS[-1])):
             stored = await store.get(order_id)
             view = stored.view if stored else None
-            if view is not None and view.version >= version_min:
+            if view is not None and (view.erased or view.version >= version_min):
                 return _found(view, "read")
             left_seconds = (deadline - self.now()).total_seconds()
             if left_seconds <= 0:
@@ -62,7 +62,7 @@ class Queries:
             raise Refused(NOT_FOUND, f"The read side knows no order {order_id}.")
         if self.fallback is not None:
             view = await self.fallback.get(order_id)
-            if view is not None and view.version >= version_min:
+            if view is not None and (view.erased or view.version >= version_min):
                 return _found(view, "write")
         raise Refused(
             NOT_YET,

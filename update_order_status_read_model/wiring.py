@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
-from azure.cosmos.aio import CosmosClient
+from azure.cosmos.aio import ContainerProxy, CosmosClient
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from update_order_status_read_model import limits
@@ -26,6 +26,7 @@ from update_order_status_read_model.parking import ParkingLot
 from update_order_status_read_model.projection import Projection
 from update_order_status_read_model.queries import Queries
 from update_order_status_read_model.store import ViewStore
+from update_order_status_read_model.upkeep import GenerationUpkeep
 
 GENERATIONS = (1, 2)
 """The generations that are provisioned: containers named `<OrdersReadContainer>-1` and `-2`."""
@@ -68,6 +69,9 @@ class Settings(BaseModel):
     fallback: Literal["write", "none"] = Field("write", alias="OrdersReadYourWritesFallback")
     proxy: bool = False
     """Whether the environment names a proxy. Looking for one in every call would cost a third of its CPU time."""
+    generations_cache_seconds: float = Field(
+        limits.GENERATIONS_CACHE_SECONDS, alias="OrdersGenerationsCacheSeconds", gt=0, le=60
+    )
     token_key: str = Field(alias="OrdersContinuationTokenKey", min_length=16)
 
     @classmethod
@@ -90,6 +94,9 @@ class ReadSide:
 
     projection: Projection
     queries: Queries
+    upkeep: Mapping[int, GenerationUpkeep]
+    bookkeeping: ContainerProxy
+    """The container of parked events and of the pointer, in which a rebuild keeps its journal too."""
     _connections: AsyncExitStack
 
     async def close(self) -> None:
@@ -114,17 +121,19 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Read
         database = client.get_database_client(settings.database)
         parked = database.get_container_client(settings.parked_container)
         now = surroundings.now
-        stores = {
-            number: ViewStore(database.get_container_client(f"{settings.read_container}-{number}"), now)
-            for number in GENERATIONS
+        containers = {
+            number: database.get_container_client(f"{settings.read_container}-{number}") for number in GENERATIONS
         }
-        pointer = GenerationPointer(parked, now)
+        stores = {number: ViewStore(container, now) for number, container in containers.items()}
+        pointer = GenerationPointer(parked, now, settings.generations_cache_seconds)
         fallback = None
         if settings.fallback == "write":
             fallback = WriteSideFallback(database.get_container_client(settings.write_container))
         return ReadSide(
             Projection(pointer, stores, ParkingLot(parked, now), surroundings.pause_up_to),
             Queries(pointer, stores, fallback, settings.token_key.encode(), now, surroundings.sleep),
+            {number: GenerationUpkeep(container, stores[number]) for number, container in containers.items()},
+            parked,
             connections.pop_all(),
         )
 
