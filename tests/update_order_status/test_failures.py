@@ -9,7 +9,7 @@ from azure.cosmos import CosmosClient
 from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
 from emulators.cosmos.account import WELL_KNOWN_KEY
-from order_events import OrderStatusUpdated
+from order_events import OrderStatus, OrderStatusUpdated
 from tests.order_service import Service, Stack, body, order_service
 from update_order_status.domain import UpdateOrderStatus, decide
 from update_order_status.repository import Commit
@@ -183,7 +183,7 @@ async def test_the_etag_guards_every_attempt(service: Service) -> None:
     stored = await service.write.orders.load("o-1")
     await service.update("o-1", "approved")
     assert stored is not None
-    late = decide(stored.order, UpdateOrderStatus("o-1", stored.order.status.CANCELED, "k"), service.time.now())
+    late = decide(stored.order, UpdateOrderStatus("o-1", OrderStatus.CANCELED, "k"), service.time.now())
     assert isinstance(late, OrderStatusUpdated)
     assert await service.write.orders.commit(late, stored) is Commit.LOST_RACE
     assert await service.write.orders.commit(late, stored) is Commit.LOST_RACE
