@@ -8,6 +8,7 @@ from datetime import timedelta
 from emulators.base.ids import Ids
 from operations.cli import execute, parse
 from operations.output import Outcome
+from operations.settings import read_settings
 from operations.wiring import Surroundings
 from tests.order_service import Service
 
@@ -18,7 +19,8 @@ async def operate(service: Service, *arguments: str, attempts_max: int = 3) -> O
     """How the command ends, for `service`."""
     time = service.time
     surroundings = Surroundings(time.now, time.sleep, time.sleep, Ids().guid, attempts_max)
-    return await execute(parse(arguments), service.settings, surroundings)
+    parsed = parse(arguments)
+    return await execute(parsed, read_settings(service.settings, parsed.settings, parsed.set), surroundings)
 
 
 async def live(service: Service, order_id: str, life: tuple[str, ...] = LIFE, *, projected: bool = True) -> None:
