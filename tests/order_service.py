@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import azure.functions as func
 import pytest
@@ -145,7 +146,7 @@ class Service:
             answer = queries.get_order_history if rest.endswith("/history") else queries.get_order
         assert answer is not None
         request = func.HttpRequest(
-            "GET", f"{FUNCTIONS}/{path}", headers=headers, params=parameters, route_params=route, body=b""
+            "GET", f"{FUNCTIONS}/{path}?{urlencode(parameters)}", headers=headers, route_params=route, body=b""
         )
         return await answer(request, self._reads)
 

@@ -28,6 +28,9 @@ TRANSITIONS: Mapping[OrderStatus, tuple[OrderStatus, ...]] = {
 }
 """Approved orders may be reported delivered (nobody told us of the shipping), delivered ones canceled (money back)."""
 
+BEGINNINGS = frozenset(OrderStatus) - {after for allowed in TRANSITIONS.values() for after in allowed}
+"""Where an ordinary life begins: no order comes there from another status."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -98,6 +101,11 @@ def decide(order: Order | None, command: UpdateOrderStatus, now: datetime) -> De
         return NotAllowed(order, allowed)
     # Clocks of two instances differ; an order's time must not run backwards while its version goes up.
     return _event(command, order.status, order.version + 1, max(now, order.updated_at))
+
+
+def is_beginning(command: UpdateOrderStatus) -> bool:
+    """Whether `command` most likely is about an order never seen before."""
+    return command.status in BEGINNINGS and command.if_version is None
 
 
 def _is_as_seen(order: Order | None, command: UpdateOrderStatus) -> bool:

@@ -18,6 +18,8 @@ from update_order_status_read_model.projector import HistoryEntry, OrderView
 
 COUNT_QUERY = "SELECT VALUE COUNT(1) FROM c WHERE c.type = 'view' AND c.status = @status"
 NEWEST_QUERY = "SELECT TOP 1 c.updatedAt, c.projectedAt FROM c WHERE c.type = 'view' ORDER BY c.updatedAt DESC"
+IMMUTABLE = {"id", "orderId", "type"}
+"""Members of a view that no event changes."""
 HISTORY_QUERY = "SELECT TOP @count * FROM c WHERE c.type = 'history' AND c.version > @after ORDER BY c.version"
 
 
@@ -67,11 +69,26 @@ class ViewStore:
             write_view = ("create", (document,))
         else:
             write_view = ("replace", (view.order_id, document), {"if_match_etag": replacing.etag})
-        # Built anew for each attempt: azure-cosmos takes the ETag out of the caller's own list while formatting it.
+        return await self._write(entry, write_view)
+
+    async def advance(self, view: OrderView, entry: HistoryEntry) -> bool:
+        """Write view and entry over an older view, in a single call. False: there is no such view, nothing was written.
+
+        The condition is the version gate itself, so no ETag and no look beforehand are needed. It says nothing of why
+        it does not hold (no view yet, a newer one, a tombstone): whoever wants to know has to look.
+        """
+        document = view_document(view, self._now())
+        changes = [{"op": "set", "path": f"/{name}", "value": document[name]} for name in document.keys() - IMMUTABLE]
+        older = f"FROM c WHERE c.type = 'view' AND c.version < {view.version:d}"
+        write_view = ("patch", (view.order_id, changes), {"filter_predicate": older})
+        return await self._write(entry, write_view)
+
+    async def _write(self, entry: HistoryEntry, write_view: tuple[Any, ...]) -> bool:
+        # Made anew for each attempt: azure-cosmos takes the condition out of the caller's own list while formatting it.
         batch = [("upsert", (history_document(entry),)), write_view]
         try:
             with translated_store_errors():
-                await self._container.execute_item_batch(batch, partition_key=view.order_id)
+                await self._container.execute_item_batch(batch, partition_key=entry.order_id)
         except CosmosBatchOperationError as failure:
             if (failure.error_index, failure.status_code) in ((1, 404), (1, 409), (1, 412)):
                 return False
