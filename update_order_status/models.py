@@ -26,10 +26,11 @@ BatchKey = Annotated[
 ]
 
 _TAG = r'(?:W/)?"[!#-~]*"'
-ENTITY_TAGS_PATTERN = rf"{_TAG}(?:[ \t]*,[ \t]*{_TAG})*"
+ENTITY_TAGS_PATTERN = rf"(?:{_TAG}(?:[ \t]*,[ \t]*{_TAG})*)?"
 IF_MATCH_PATTERN = rf"^(?:\*|{ENTITY_TAGS_PATTERN})$"
-"""RFC 9110, 8.8.3 and 13.1.1. Which of the tags are versions is read from it later."""
-IfMatch = Annotated[str, Field(min_length=1, pattern=IF_MATCH_PATTERN)]
+"""RFC 9110, 8.8.3 and 13.1.1. An empty list is one, and matches nothing. Which of the tags are versions is
+read from it later."""
+IfMatch = Annotated[str, Field(pattern=IF_MATCH_PATTERN)]
 
 Version = Annotated[int, Field(ge=1)]
 EventDelivery = Literal["sent", "deferred"]
