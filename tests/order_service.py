@@ -52,6 +52,8 @@ class Stack:
     """(method, path) of every request that Cosmos DB got."""
     deliveries: queue.Queue[str]
     """Every event that Event Grid pushed, as its JSON text."""
+    publications: list[tuple[str, str]]
+    """(method, path) of every request that Event Grid got."""
 
     def clear_faults(self) -> None:
         """Take every fault rule out of force."""
@@ -63,23 +65,22 @@ class Stack:
 def stack() -> Iterator[Stack]:
     """Serve Cosmos DB, Event Grid and a webhook that stands where the Functions host would."""
     calls: list[tuple[str, str]] = []
+    publications: list[tuple[str, str]] = []
     deliveries: queue.Queue[str] = queue.Queue()
-
-    def watched_cosmos() -> Application:
-        emulator = create_cosmos()
-
-        async def handle(request: Request) -> Response:
-            calls.append((request.method, request.path))
-            return await emulator.handle(request)
-
-        return replace(emulator, handle=handle)
-
     with (
-        served(watched_cosmos) as cosmos,
-        served(create_eventgrid) as eventgrid,
+        served(lambda: _watched(create_cosmos(), calls)) as cosmos,
+        served(lambda: _watched(create_eventgrid(), publications)) as eventgrid,
         served(lambda: _webhook(deliveries)) as webhook,
     ):
-        yield Stack(cosmos, eventgrid, webhook, calls, deliveries)
+        yield Stack(cosmos, eventgrid, webhook, calls, deliveries, publications)
+
+
+def _watched(emulator: Application, calls: list[tuple[str, str]]) -> Application:
+    async def handle(request: Request) -> Response:
+        calls.append((request.method, request.path))
+        return await emulator.handle(request)
+
+    return replace(emulator, handle=handle)
 
 
 def _webhook(deliveries: queue.Queue[str]) -> Application:
@@ -123,6 +124,8 @@ class Service:
     time: SteppedTime
     write: write_wiring.WriteSide
     read: read_wiring.ReadSide
+    seen: int = 0
+    """How many of its requests for documents `spent` has told of."""
 
     async def post(self, body: object, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
         """The answer to POST /api/UpdateOrderStatus."""
@@ -150,11 +153,33 @@ class Service:
         )
         return await answer(request, self._reads)
 
+    async def next_event(self) -> tuple[OrderStatusUpdated, str]:
+        """Wait for the next push of Event Grid; the event, and its text."""
+        text = await asyncio.to_thread(self.stack.deliveries.get, True, DELIVERY_SECONDS_MAX)
+        return decode(text), text
+
     async def deliver(self) -> OrderStatusUpdated:
         """Wait for the next push of Event Grid, project it, and return the event."""
-        text = await asyncio.to_thread(self.stack.deliveries.get, True, DELIVERY_SECONDS_MAX)
+        event, text = await self.next_event()
         await self.read.projection.take(text)
-        return decode(text)
+        return event
+
+    def published(self) -> int:
+        """How many publications Event Grid has been sent."""
+        path = self.settings["EventGridTopicEndpoint"].removeprefix(self.stack.eventgrid)
+        return sum(call == ("POST", path) for call in self.stack.publications)
+
+    def spent(self) -> list[tuple[str, float]]:
+        """(operation, request charge) of each request for documents since this was last asked, oldest first."""
+        answer = requests.get(f"{self.stack.cosmos}/_emulator/requests", headers={CONTROL_HEADER: "1"}, timeout=10)
+        database = self.settings["OrdersDatabase"]
+        mine = [
+            (each["operation"], each["requestCharge"])
+            for each in reversed(answer.json()["requests"])
+            if f"/dbs/{database}/" in each["path"] and "/docs" in each["path"]
+        ]
+        new, self.seen = mine[self.seen :], len(mine)
+        return new
 
     def documents(self, container: str = "orders-write") -> list[dict[str, Any]]:
         """Everything that a container holds."""

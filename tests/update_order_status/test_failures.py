@@ -170,20 +170,3 @@ async def test_the_etag_guards_every_attempt(service: Service) -> None:
     assert await service.write.orders.commit(late, stored) is Commit.LOST_RACE
     assert await service.write.orders.commit(late, stored) is Commit.LOST_RACE
     assert len(events(service)) == 2
-
-
-async def test_a_command_costs_four_calls(service: Service) -> None:
-    """Read, batch, publish, mark: a change of status makes three calls to Cosmos DB and one to Event Grid."""
-    await service.update("o-1", "created")
-    service.stack.calls.clear()
-    await service.update("o-1", "approved")
-    methods = [method for method, path in service.stack.calls if "/docs" in path]
-    assert methods == ["GET", "POST", "PATCH"]
-
-
-async def test_a_command_that_changes_nothing_costs_one_call(service: Service) -> None:
-    """Asking for the status that the order has costs a point read."""
-    await service.update("o-1", "created")
-    service.stack.calls.clear()
-    await service.update("o-1", "created")
-    assert [method for method, path in service.stack.calls if "/docs" in path] == ["GET"]

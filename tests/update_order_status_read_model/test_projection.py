@@ -121,12 +121,3 @@ async def test_a_save_whose_answer_was_lost_is_no_obstacle(service: Service) -> 
         service.fault("cosmos", {"drop": "after"}, {"operation": "*batch*"}, times=1)
         await take(service, event)
     assert body(await service.get("orders/o-1"))["version"] == 2
-
-
-async def test_a_projection_costs_one_call_and_then_two(service: Service) -> None:
-    """View and history of an order's first event are one batch; of each later one a read and a batch."""
-    events = await live(service, "o-1", LIFE[:2])
-    await take(service, *await live(service, "warm-up", LIFE[:1]))  # the pointer is read every few seconds only
-    service.stack.calls.clear()
-    await take(service, *events)
-    assert [method for method, path in service.stack.calls if "/docs" in path] == ["POST", "GET", "POST"]
