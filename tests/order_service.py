@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -32,6 +32,7 @@ from update_order_status import endpoints as commands
 from update_order_status import wiring as write_wiring
 from update_order_status_read_model import endpoints as queries
 from update_order_status_read_model import wiring as read_wiring
+from update_order_status_read_model.queries import Queries
 
 DELIVERY_SECONDS_MAX = 20
 FUNCTIONS = "http://127.0.0.1:7071/api"
@@ -102,6 +103,8 @@ class SteppedTime:
 
     at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     slept: list[float] = field(default_factory=list)
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+    """What happens during the next sleep."""
 
     def now(self) -> datetime:
         """The present."""
@@ -112,6 +115,9 @@ class SteppedTime:
         """Let `seconds` pass at once."""
         self.slept.append(seconds)
         self.at += timedelta(seconds=seconds)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
         await asyncio.sleep(0)
 
 
@@ -151,7 +157,7 @@ class Service:
         request = func.HttpRequest(
             "GET", f"{FUNCTIONS}/{path}?{urlencode(parameters)}", headers=headers, route_params=route, body=b""
         )
-        return await answer(request, self._reads)
+        return await answer(request, self.connected_queries)
 
     async def next_event(self) -> tuple[OrderStatusUpdated, str]:
         """Wait for the next push of Event Grid; the event, and its text."""
@@ -187,6 +193,12 @@ class Service:
             proxy = client.get_database_client(self.settings["OrdersDatabase"]).get_container_client(container)
             return list(proxy.read_all_items())
 
+    def put(self, container: str, document: dict[str, Any]) -> None:
+        """Write a document as somebody else would."""
+        with CosmosClient(self.stack.cosmos, WELL_KNOWN_KEY) as client:
+            proxy = client.get_database_client(self.settings["OrdersDatabase"]).get_container_client(container)
+            proxy.upsert_item(document)
+
     def fault(self, service: str, act: Mapping[str, Any], match: Mapping[str, str], **rule: Any) -> None:
         """Put a fault rule in force at the `cosmos` or `eventgrid` emulator; the test's end clears it."""
         url = getattr(self.stack, service)
@@ -197,7 +209,8 @@ class Service:
     async def _writes(self) -> write_wiring.WriteSide:
         return self.write
 
-    async def _reads(self) -> Any:
+    async def connected_queries(self) -> Queries:
+        """The queries, as an endpoint asks for them."""
         return self.read.queries
 
     def _request(self, name: str, body: object, headers: Mapping[str, str] | None) -> func.HttpRequest:
