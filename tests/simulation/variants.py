@@ -9,15 +9,17 @@ from typing import Any
 
 from azure.cosmos.exceptions import CosmosBatchOperationError
 
-from order_events import EVENT_TYPE, OrderStatusUpdated, format_moment
+from order_events import OrderStatusUpdated
+from order_telemetry import SILENT
 from tests.simulation.history import GOOD_MANNERS, Manners
 from tests.simulation.world import Build, Sides
 from update_order_status import limits
+from update_order_status.documents import event_document, order_document
 from update_order_status.errors import StoreUnavailable, translated_store_errors
 from update_order_status.handler import CommandHandler
-from update_order_status.publisher import Publisher
+from update_order_status.publisher import Publisher, Sender
 from update_order_status.relay import Relay
-from update_order_status.repository import Commit, OrderRepository, Stored, _document, _read_refusal
+from update_order_status.repository import Commit, OrderRepository, Stored, _read_refusal
 from update_order_status_read_model.documents import history_document, view_document
 from update_order_status_read_model.projector import HistoryEntry, OrderView
 from update_order_status_read_model.store import Stored as StoredView
@@ -33,30 +35,28 @@ class Variant:
     manners: Manners = GOOD_MANNERS
 
 
-class BlindStore(ViewStore):
+class UnconditionalStore(ViewStore):
+    """Compares versions, and then writes without asking whether the view is still the one it compared with."""
+
+    async def advance(self, view: OrderView, entries: Sequence[HistoryEntry]) -> bool:
+        """Never: the store is not asked to compare."""
+        return False
+
+    async def save(self, view: OrderView, entries: Sequence[HistoryEntry], replacing: StoredView | None) -> bool:
+        """Write without a condition."""
+        with translated_store_errors():
+            for entry in entries:
+                await self._container.upsert_item(history_document(entry))
+            await self._container.upsert_item(view_document(view, self._now()))
+        return True
+
+
+class BlindStore(UnconditionalStore):
     """Upserts whatever event comes, as the source article's projection does."""
 
     async def get(self, order_id: str) -> StoredView | None:
         """Forget that there is a view: then every event is newer."""
         return None
-
-    async def save(self, view: OrderView, entry: HistoryEntry, replacing: StoredView | None) -> bool:
-        """Write without a condition."""
-        with translated_store_errors():
-            await self._container.upsert_item(history_document(entry))
-            await self._container.upsert_item(view_document(view, self._now()))
-        return True
-
-
-class UnconditionalStore(ViewStore):
-    """Compares versions, and then writes without asking whether the view is still the one it compared with."""
-
-    async def save(self, view: OrderView, entry: HistoryEntry, replacing: StoredView | None) -> bool:
-        """Write without a condition."""
-        with translated_store_errors():
-            await self._container.upsert_item(history_document(entry))
-            await self._container.upsert_item(view_document(view, self._now()))
-        return True
 
 
 class BatchKeptRepository(OrderRepository):
@@ -64,12 +64,11 @@ class BatchKeptRepository(OrderRepository):
 
     async def commit(self, event: OrderStatusUpdated, replacing: Stored | None) -> Commit:
         """Commit, with a second attempt of its own."""
-        order = _document("order", event.order_id, event)
+        order = order_document(event)
         step: tuple[Any, ...] = ("create", (order,))
         if replacing is not None:
             step = ("replace", (event.order_id, order), {"if_match_etag": replacing.etag})
-        pending = {"eventType": EVENT_TYPE, "pending": format_moment(event.occurred_at)}
-        batch = [("create", ({**_document("event", event.event_id, event), **pending},)), step]
+        batch = [("create", (event_document(event),)), step]
         for _ in range(2):
             try:
                 with translated_store_errors():
@@ -86,7 +85,7 @@ class CheckpointingPublisher(Publisher):
     """Notes that it is past an event before it knows that the event was accepted: what a change feed trigger does with
     a batch whose function failed."""
 
-    async def publish(self, events: Sequence[OrderStatusUpdated]) -> frozenset[str]:
+    async def publish(self, events: Sequence[OrderStatusUpdated], by: Sender = "request") -> frozenset[str]:
         """Mark, then send once."""
         await self._mark(events)
         await self._send([self._envelope(event) for event in events])
@@ -104,19 +103,20 @@ def _with_store(kind: type[ViewStore]) -> Build:
 def _keep_batches(sides: Sides) -> Sides:
     handler = sides.write.handler
     orders = BatchKeptRepository(sides.write.orders._container)
-    careless = CommandHandler(orders, handler._now, handler._pause, handler._attempts_max)
+    careless = CommandHandler(orders, handler._now, handler._pause, handler._attempts_max, SILENT)
     return Sides(replace(sides.write, handler=careless), sides.read)
 
 
 def _checkpoint(sides: Sides) -> Sides:
     known = sides.write.publisher
-    publisher = CheckpointingPublisher(known._client, known._orders, known._envelope, known._budget_seconds)
+    publisher = CheckpointingPublisher(known._client, known._orders, known._envelope, known._budget_seconds, SILENT)
     relay = Relay(
         sides.write.orders,
         publisher,
         sides.write.relay._now,
         limits.RELAY_GRACE_SECONDS,
         limits.RELAY_EVENTS_MAX,
+        SILENT,
     )
     return Sides(replace(sides.write, publisher=publisher, relay=relay), sides.read)
 

@@ -28,6 +28,8 @@ from emulators.eventgrid.storage import StorageUnavailable
 from emulators.eventgrid.transport import Incoming, Outgoing
 from local.provision import create_containers, eventgrid_resources
 from local.topology import read_topology
+from order_telemetry import Telemetry
+from order_telemetry.transport import Dependency
 from tests.simulation.choices import Choices
 from tests.simulation.fates import HELD_SECONDS, LATE_SECONDS, SLOW_SECONDS, Fate, Kind, What
 from tests.simulation.gate import Call, Gate, Instance
@@ -215,7 +217,7 @@ class World:
             "OrdersContinuationTokenKey": "a key that only tests know",
         }
 
-        def transport(**options: Any) -> InProcess:
+        def transport(telemetry: Telemetry, dependency: Dependency, *, proxy: bool) -> InProcess:
             return InProcess(self.services, partial(self._carry, host))
 
         async def pause_up_to(seconds: float) -> None:
@@ -223,11 +225,11 @@ class World:
 
         write = await write_wiring.connect(
             write_wiring.Settings.read(environment),
-            write_wiring.Surroundings(self.now, pause_up_to, transport),
+            write_wiring.Surroundings(self.now, pause_up_to, transport=transport),
         )
         read = await read_wiring.connect(
             read_wiring.Settings.read(environment),
-            read_wiring.Surroundings(self.now, asyncio.sleep, pause_up_to, transport),
+            read_wiring.Surroundings(self.now, asyncio.sleep, pause_up_to, transport=transport),
         )
         return self.build(Sides(write, read))
 
