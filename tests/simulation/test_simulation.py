@@ -56,11 +56,12 @@ def test_exploration_visits_every_history_once() -> None:
 
 def test_a_failure_is_replayed_by_one_command() -> None:
     """The timeline is printed, then what is violated; the exit code tells."""
-    command = [sys.executable, "-m", "tests.simulation", "replay"]
+    (failure,) = find_mistake("no-relay", faults_max=1).failures
+    command = [sys.executable, "-m", "tests.simulation", "replay", failure.script, failure.name]
     violated = subprocess.run(
-        [*command, "one-order", "2.2", "--variant", "no-relay"], capture_output=True, text=True, timeout=60, check=False
+        [*command, "--variant", "no-relay"], capture_output=True, text=True, timeout=60, check=False
     )
     assert violated.returncode == 1
     assert "does not come to rest" in violated.stdout
-    sound = subprocess.run([*command, "one-order", "2.2"], capture_output=True, text=True, timeout=60, check=False)
+    sound = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (sound.returncode, sound.stdout.splitlines()[-1]) == (0, "Nothing is violated.")
