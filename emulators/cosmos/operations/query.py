@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import apsw
 import orjson
 
 from emulators.base.serving import Response
@@ -45,6 +46,7 @@ class Work:
     context: Context
     scopes: list[Scope]
     size: int
+    connection: apsw.Connection
     loaded: int = 0
     loaded_bytes: int = 0
     results: list[bytes] = field(default_factory=list)
@@ -76,17 +78,12 @@ async def _execute(call: Call, container: Container, text: str, parameters: Mapp
     scopes = _scopes(call, container, statement, context)
     policy = container.resource.body.get("indexingPolicy", {})
     demand_index(statement.query, policy if isinstance(policy, dict) else {})
-    work = Work(call, container, statement, context, scopes, call.page_size(limits.PAGE_ITEMS_MAX))
+    size = call.page_size(limits.PAGE_ITEMS_MAX)
+    work = Work(call, container, statement, context, scopes, size, call.account.store.connection)
     query_key = (container.resource.rid, text, parameters)
     token = call.header("x-ms-continuation")
     start = read_position(call.account.key, query_key, token) if token else Position()
-    window = statement.window(context)
-    if statement.is_collected:
-        more = await _collected(work, start, window)
-    elif statement.is_sorted:
-        more = await _sorted(work, start, window)
-    else:
-        more = await _streamed(work, start, window)
+    more = await fill(work, start)
     headers = container_headers(call, container, scopes[0].range if len(scopes) == 1 else None)
     await call.account.store.database.settled()
     headers["x-ms-item-count"] = str(len(work.results))
@@ -94,6 +91,16 @@ async def _execute(call: Call, container: Container, text: str, parameters: Mapp
         headers["x-ms-continuation"] = write_position(call.account.key, query_key, more)
     charge = charges.page(work.loaded, work.results_bytes)
     return answer(call, 200, documents_envelope(container, work.results), charge=charge, headers=headers)
+
+
+async def fill(work: Work, start: Position) -> Position | None:
+    """Put the results from `start` on on the page; where the next page begins, None when there is none."""
+    window = work.statement.window(work.context)
+    if work.statement.is_collected:
+        return await _collected(work, start, window)
+    if work.statement.is_sorted:
+        return await _sorted(work, start, window)
+    return await _streamed(work, start, window)
 
 
 async def _streamed(work: Work, start: Position, window: Window) -> Position | None:
@@ -169,13 +176,14 @@ async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, 
         for scope in work.scopes[:1]:
             yield scope, 0, b"", None
         return
-    connection = work.call.account.store.connection
     where, bindings = condition(work.statement.query, work.context.parameters)
     for scope, reached in unread(work.container, work.scopes, _place(start)):
         check_session(work.call, work.container, scope.range)
         after = reached
         while True:
-            batch = list(scan(connection, scope, after=after, limit=DOCUMENTS_PER_TURN, where=where, bindings=bindings))
+            batch = list(
+                scan(work.connection, scope, after=after, limit=DOCUMENTS_PER_TURN, where=where, bindings=bindings)
+            )
             for position, body in batch:
                 work.loaded += 1
                 work.loaded_bytes += len(body)
