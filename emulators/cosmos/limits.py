@@ -102,3 +102,12 @@ SCRIPT_ATTEMPTS_MAX = 5
 """How often a script is run while others change what it has read, before its client is told to retry: our choice."""
 SCRIPT_POSITIONS_RESERVED = 100
 """Places for new items that a script takes at a time: our choice."""
+
+VECTOR_DIMENSIONS_MAX = 4096
+"""[L] Dimensions of an embedding."""
+VECTOR_QUANTIZATION_BYTES = (1, 256)
+"""Bytes a quantized vector may take (azure-cosmos tests/test_vector_policy.py; the docs say 512)."""
+VECTOR_SEARCH_LIST = (25, 500)
+"""Vectors searched while building a diskANN index (azure-cosmos tests/test_vector_policy.py; the docs say 10)."""
+VECTOR_SHARD_PATHS_MAX = 1
+"""Paths of a sharded vector index (azure-cosmos tests/test_vector_policy.py)."""

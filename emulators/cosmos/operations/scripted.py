@@ -16,7 +16,7 @@ from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.continuation import Position, read_position, write_position
 from emulators.cosmos.documents import check_id, parse_document
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.evaluation import context_of, refusals
+from emulators.cosmos.evaluation import computed_properties, context_of, refusals
 from emulators.cosmos.operations.items import CREATED, NO_CONTENT, OK, create_in, delete_in, replace_in, upsert_in
 from emulators.cosmos.operations.query import Work, fill
 from emulators.cosmos.partitioning import Key
@@ -111,7 +111,7 @@ class Transaction:
         parameters = {str(each.get("name")): each.get("value") for each in given}
         query_key = (self.container.resource.rid, text, parameters)
         with refusals():
-            statement = prepare(text)
+            statement = prepare(text, computed_properties(self.container))
             context = context_of(self._call, parameters, self.container)
             size = size if 0 < size <= limits.PAGE_ITEMS_MAX else limits.PAGE_ITEMS_MAX
             connection = self._draft.connection
