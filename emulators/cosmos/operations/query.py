@@ -11,18 +11,18 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import apsw
 import orjson
 
 from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.continuation import Position, read_position, write_position
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.evaluation import asked, computed_properties, context_of, refusals
+from emulators.cosmos.evaluation import asked, computed_properties, context_of, functions_of, refusals
 from emulators.cosmos.operations import query_metrics
 from emulators.cosmos.operations.feed import documents_envelope
 from emulators.cosmos.operations.plans import pins_keys, plan_document
 from emulators.cosmos.scopes import Place, scopes_of, split_since, unread
+from emulators.cosmos.scripts.functions import FunctionCalls
 from emulators.cosmos.sessions import check_session
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.ordering import demand_index
@@ -45,9 +45,9 @@ class Work:
     container: Container
     statement: Statement
     context: Context
+    functions: FunctionCalls
     scopes: list[Scope]
     size: int
-    connection: apsw.Connection
     loaded: int = 0
     loaded_bytes: int = 0
     results: list[bytes] = field(default_factory=list)
@@ -69,23 +69,31 @@ async def execute(call: Call) -> Response:
     """POST docs with a query: one page."""
     container = call.container()
     text, parameters = asked(call)
-    with refusals():
-        return await _execute(call, container, text, parameters)
+    async with functions_of(call, container, text) as functions:
+        with refusals():
+            return await _execute(call, container, text, parameters, functions)
 
 
-async def _execute(call: Call, container: Container, text: str, parameters: Mapping[str, Value]) -> Response:
+async def _execute(
+    call: Call, container: Container, text: str, parameters: Mapping[str, Value], functions: FunctionCalls
+) -> Response:
     began = call.account.clock.now()
     statement = prepare(text, computed_properties(container))
-    context = context_of(call, parameters, container)
+    context = context_of(call, parameters, container, functions.call)
     policy = container.resource.body.get("indexingPolicy", {})
     demand_index(statement.query, policy if isinstance(policy, dict) else {})
     scopes = _scopes(call, container, statement, context)
-    size = call.page_size(limits.PAGE_ITEMS_MAX)
-    work = Work(call, container, statement, context, scopes, size, call.account.store.connection)
+    work = Work(call, container, statement, context, functions, scopes, call.page_size(limits.PAGE_ITEMS_MAX))
     query_key = (container.resource.rid, text, parameters)
     token = call.header("x-ms-continuation")
     start = read_position(call.account.key, query_key, token) if token else Position()
-    more = await fill(work, start)
+    window = statement.window(context)
+    if statement.is_collected:
+        more = await _collected(work, start, window)
+    elif statement.is_sorted:
+        more = await _sorted(work, start, window)
+    else:
+        more = await _streamed(work, start, window)
     headers = container_headers(call, container, scopes[0].range if len(scopes) == 1 else None)
     await call.account.store.database.settled()
     headers["x-ms-item-count"] = str(len(work.results))
@@ -94,16 +102,6 @@ async def _execute(call: Call, container: Container, text: str, parameters: Mapp
     headers.update(_diagnostics(work, call.account.clock.now() - began))
     charge = charges.page(work.loaded, work.results_bytes)
     return answer(call, 200, documents_envelope(container, work.results), charge=charge, headers=headers)
-
-
-async def fill(work: Work, start: Position) -> Position | None:
-    """Put the results from `start` on on the page; where the next page begins, None when there is none."""
-    window = work.statement.window(work.context)
-    if work.statement.is_collected:
-        return await _collected(work, start, window)
-    if work.statement.is_sorted:
-        return await _sorted(work, start, window)
-    return await _streamed(work, start, window)
 
 
 def _diagnostics(work: Work, seconds: float) -> dict[str, str]:
@@ -209,21 +207,23 @@ def _count(work: Work, sifted: Sieve) -> int:
 async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, int, bytes, Value]]:
     """(scope, position, JSON, value) of the documents that may matter, from the start position's own on."""
     if work.statement.container_slot is None:
+        await work.functions.know(work.statement, None, work.context)
         for scope in work.scopes[:1]:
             yield scope, 0, b"", None
         return
+    connection = work.call.account.store.connection
     where, bindings = condition(work.statement.filled, work.context.parameters)
     for scope, reached in unread(work.container, work.scopes, _place(start)):
         check_session(work.call, work.container, scope.range)
         after = reached
         while True:
-            batch = list(
-                scan(work.connection, scope, after=after, limit=DOCUMENTS_PER_TURN, where=where, bindings=bindings)
-            )
+            batch = list(scan(connection, scope, after=after, limit=DOCUMENTS_PER_TURN, where=where, bindings=bindings))
             for position, body in batch:
                 work.loaded += 1
                 work.loaded_bytes += len(body)
-                yield scope, position, body, orjson.loads(body)
+                document = orjson.loads(body)
+                await work.functions.know(work.statement, document, work.context)
+                yield scope, position, body, document
             if len(batch) < DOCUMENTS_PER_TURN:
                 break
             after = batch[-1][0]

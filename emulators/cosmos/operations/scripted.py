@@ -16,12 +16,11 @@ from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.continuation import Position, read_position, write_position
 from emulators.cosmos.documents import check_id, parse_document
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.evaluation import computed_properties, context_of, refusals
+from emulators.cosmos.evaluation import computed_properties, context_of, functions_of
+from emulators.cosmos.operations.draft_queries import DraftQuery
 from emulators.cosmos.operations.items import CREATED, NO_CONTENT, OK, create_in, delete_in, replace_in, upsert_in
-from emulators.cosmos.operations.query import Work, fill
 from emulators.cosmos.partitioning import Key
 from emulators.cosmos.scripts.dialogue import Dialogue, Outcome, Script
-from emulators.cosmos.sql.statement import prepare
 from emulators.cosmos.store.catalog import Container, Range, Resource
 from emulators.cosmos.store.documents import Address, Stored, address, id_of_rid
 from emulators.cosmos.store.drafts import Draft, Outdated
@@ -110,17 +109,16 @@ class Transaction:
         self._draft.bring_all(self._store.connection)
         parameters = {str(each.get("name")): each.get("value") for each in given}
         query_key = (self.container.resource.rid, text, parameters)
-        with refusals():
-            statement = prepare(text, computed_properties(self.container))
-            context = context_of(self._call, parameters, self.container)
-            size = size if 0 < size <= limits.PAGE_ITEMS_MAX else limits.PAGE_ITEMS_MAX
-            connection = self._draft.connection
-            work = Work(self._call, self.container, statement, context, [self._draft.scope], size, connection)
-            start = read_position(self._call.account.key, query_key, token) if token else Position()
-            more = await fill(work, start)
-        self.charge += charges.page(work.loaded, work.results_bytes)
-        body = b"[" + b",".join(work.results) + b"]"
-        options = {} if more is None else {"continuation": write_position(self._call.account.key, query_key, more)}
+        account = self._call.account
+        start = read_position(account.key, query_key, token) if token else Position()
+        size = size if 0 < size <= limits.PAGE_ITEMS_MAX else limits.PAGE_ITEMS_MAX
+        async with functions_of(self._call, self.container, text) as functions:
+            context = context_of(self._call, parameters, self.container, functions.call)
+            asked = DraftQuery(self._draft.connection, self._draft.scope, context, functions)
+            page = await asked.page(text, computed_properties(self.container), start, size)
+        self.charge += page.charge
+        body = b"[" + b",".join(page.results) + b"]"
+        options = {} if page.more is None else {"continuation": write_position(account.key, query_key, page.more)}
         return {"body": body.decode(), "options": options}
 
     async def change(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,11 +1,13 @@
 """User-defined functions in queries: called from an evaluation that cannot wait, run by an engine that must.
 
 Evaluating a query is pure, so it can be begun again. `call` gives a result that is known already; one that is not
-interrupts the evaluation, is fetched from the engine, and `evaluate` begins again:
+interrupts the evaluation, is fetched from the engine, and `evaluate` begins again. What `know` has gone through once
+can then be evaluated without waiting:
 
-    async with FunctionCalls(engine, text_of) as functions:
+    async with FunctionCalls(engine, query, text_of) as functions:
         context = Context(..., user_function=functions.call)
-        rows = await functions.evaluate(lambda: list(statement.rows(document, context)))
+        await functions.know(statement, document, context)
+        for row in statement.rows(document, context): ...
 
 One `FunctionCalls` serves one page of results: its functions share a session and its time limit.
 """
@@ -21,6 +23,8 @@ import orjson
 
 from emulators.cosmos.scripts.dialogue import file_name, literal, refused, thrown
 from emulators.cosmos.scripts.engine import Engine, ScriptStopped, Session
+from emulators.cosmos.sql.functions import Context
+from emulators.cosmos.sql.statement import Statement
 from emulators.cosmos.sql.values import UNDEFINED
 
 Result = TypeVar("Result")
@@ -39,10 +43,11 @@ class _Needed(Exception):
 
 
 class FunctionCalls:
-    """Calls the functions whose texts `text_of` tells by name; it raises for a name that there is not."""
+    """Calls the functions that a query names. `text_of` tells their texts; it raises for a name that there is not."""
 
-    def __init__(self, engine: Engine, text_of: Callable[[str], str]) -> None:
+    def __init__(self, engine: Engine, query: str, text_of: Callable[[str], str]) -> None:
         self._engine = engine
+        self._may_be_called = "udf" in query
         self._text_of = text_of
         self._results: dict[tuple[str, bytes], Any] = {}
         self._loaded: set[str] = set()
@@ -64,6 +69,15 @@ class FunctionCalls:
         if key not in self._results:
             raise _Needed(name, written)
         return self._results[key]
+
+    async def know(self, statement: Statement, document: Any, context: Context) -> None:
+        """Ask for every result that `statement` needs of one document. Raises Refused."""
+        if not self._may_be_called:
+            return
+        if statement.is_collected:
+            await self.evaluate(lambda: statement.collect([document], context))
+        else:
+            await self.evaluate(lambda: list(statement.rows(document, context)))
 
     async def evaluate(self, work: Callable[[], Result]) -> Result:
         """What `work` gives once every call that it makes is known. Raises Refused: a function failed or overran."""

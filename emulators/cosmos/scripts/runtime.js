@@ -58,7 +58,7 @@ const __emulator = (() => {
     log(format, ...values) {
       if (typeof format !== "string") throw failWith(ErrorCodes.BadRequest, "console.log takes a string first.");
       const line = format.replace(/%[s%]/g, (mark) => (mark === "%%" ? "%" : String(values.shift())));
-      if (call.logging && log.length + line.length <= call.logCharactersMax) log += line;
+      if (call?.logging && log.length + line.length <= call.logCharactersMax) log += line;
     },
   });
 
