@@ -17,11 +17,12 @@ from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.continuation import Position, read_position, write_position
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.evaluation import asked, computed_properties, context_of, refusals
+from emulators.cosmos.evaluation import asked, computed_properties, context_of, functions_of, refusals
 from emulators.cosmos.operations import query_metrics
 from emulators.cosmos.operations.feed import documents_envelope
 from emulators.cosmos.operations.plans import pins_keys, plan_document
 from emulators.cosmos.scopes import Place, scopes_of, split_since, unread
+from emulators.cosmos.scripts.functions import FunctionCalls
 from emulators.cosmos.sessions import check_session
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.ordering import demand_index
@@ -44,6 +45,7 @@ class Work:
     container: Container
     statement: Statement
     context: Context
+    functions: FunctionCalls
     scopes: list[Scope]
     size: int
     loaded: int = 0
@@ -67,18 +69,21 @@ async def execute(call: Call) -> Response:
     """POST docs with a query: one page."""
     container = call.container()
     text, parameters = asked(call)
-    with refusals():
-        return await _execute(call, container, text, parameters)
+    async with functions_of(call, container, text) as functions:
+        with refusals():
+            return await _execute(call, container, text, parameters, functions)
 
 
-async def _execute(call: Call, container: Container, text: str, parameters: Mapping[str, Value]) -> Response:
+async def _execute(
+    call: Call, container: Container, text: str, parameters: Mapping[str, Value], functions: FunctionCalls
+) -> Response:
     began = call.account.clock.now()
     statement = prepare(text, computed_properties(container))
-    context = context_of(call, parameters, container)
+    context = context_of(call, parameters, container, functions.call)
     policy = container.resource.body.get("indexingPolicy", {})
     demand_index(statement.query, policy if isinstance(policy, dict) else {})
     scopes = _scopes(call, container, statement, context)
-    work = Work(call, container, statement, context, scopes, call.page_size(limits.PAGE_ITEMS_MAX))
+    work = Work(call, container, statement, context, functions, scopes, call.page_size(limits.PAGE_ITEMS_MAX))
     query_key = (container.resource.rid, text, parameters)
     token = call.header("x-ms-continuation")
     start = read_position(call.account.key, query_key, token) if token else Position()
@@ -202,6 +207,7 @@ def _count(work: Work, sifted: Sieve) -> int:
 async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, int, bytes, Value]]:
     """(scope, position, JSON, value) of the documents that may matter, from the start position's own on."""
     if work.statement.container_slot is None:
+        await work.functions.know(work.statement, None, work.context)
         for scope in work.scopes[:1]:
             yield scope, 0, b"", None
         return
@@ -215,7 +221,9 @@ async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, 
             for position, body in batch:
                 work.loaded += 1
                 work.loaded_bytes += len(body)
-                yield scope, position, body, orjson.loads(body)
+                document = orjson.loads(body)
+                await work.functions.know(work.statement, document, work.context)
+                yield scope, position, body, document
             if len(batch) < DOCUMENTS_PER_TURN:
                 break
             after = batch[-1][0]
