@@ -26,6 +26,8 @@ COLLECTED_VALUES_MAX = 1_000_000
 """Values or groups that one query may hold at once (DISTINCT, GROUP BY, MAKELIST): our choice, for bounded memory."""
 PARSED_QUERIES_KEPT = 512
 """Query texts whose compiled form is kept: our choice."""
+REGEX_BYTES_MAX = 8 * 1024 * 1024
+"""Memory of one compiled RegexMatch pattern, its states while it runs included: RE2's own default."""
 REGEX_CHARACTERS_MAX = 4_096
 """Length of a RegexMatch pattern: our choice."""
 KEY_BOXES_MAX = 16_000

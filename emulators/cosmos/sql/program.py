@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from emulators.cosmos.sql.aggregates import Aggregate
@@ -141,10 +142,17 @@ class Groups:
                 aggregate.add(value)
 
     def finished(self, frame: Frame) -> Iterator[Frame]:
-        """A frame for each group in the order of their first rows; without GROUP BY there is always one."""
+        """A frame for each group; without GROUP BY there is always one.
+
+        Groups of one key come in its order, as the service reads it from an index, others in that of their first rows:
+        so do the published results of the GROUP BY reference.
+        """
         if not self._groups and not self._program.group_keys:
             self._groups[b""] = (frame.copy(), [each.kind() for each in self._program.aggregates])
-        for group_frame, aggregates in self._groups.values():
+        groups = list(self._groups.items())
+        if len(self._program.group_keys) == 1:
+            groups.sort(key=itemgetter(0))
+        for _, (group_frame, aggregates) in groups:
             for bound, aggregate in zip(self._program.aggregates, aggregates, strict=True):
                 group_frame[bound.slot] = aggregate.result()
             yield group_frame
