@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from emulators.cosmos.sql.checks import check
+from emulators.cosmos.sql.columns import Column, json_path
 from emulators.cosmos.sql.compiler import Compiler, ExpressionCompiler, Scope, is_constant
 from emulators.cosmos.sql.computed import Definitions, with_computed
 from emulators.cosmos.sql.errors import QueryUnservable
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, PARSED_QUERIES_KEPT, ROWS_PER_DOCUMENT_MAX
-from emulators.cosmos.sql.nodes import Expression, Name, Query, Subquery, walk
+from emulators.cosmos.sql.nodes import Expression, Name, Query, Subquery, path, walk
 from emulators.cosmos.sql.parser import parse
 from emulators.cosmos.sql.program import Evaluator, Frame, Groups, Program, demand_room
-from emulators.cosmos.sql.values import UNDEFINED, Value, descending, order_key
+from emulators.cosmos.sql.pushdown import container_alias
+from emulators.cosmos.sql.values import UNDEFINED, Value, descending, order_key, sort_key
 from emulators.cosmos.sql.vectors import is_vector_call
 
 
@@ -53,6 +55,23 @@ class Statement:
     def is_sorted(self) -> bool:
         """Whether ORDER BY gives the order of the results."""
         return bool(self.query.order_by)
+
+    @property
+    def runs_down(self) -> bool:
+        """Whether documents of equal sort keys come in reverse, as they do where the first key descends."""
+        return bool(self.program.sort_keys) and self.program.sort_keys[0][1]
+
+    @property
+    def order(self) -> tuple[Column, ...]:
+        """ORDER BY as columns of an index; empty when a key is more than a path of the document."""
+        alias = container_alias(self.filled)
+        columns = []
+        for key in self.filled.order_by:
+            found = path(key.expression)
+            if found is None or found[0] != alias or json_path(found[1]) is None:
+                return ()
+            columns.append(Column(found[1], key.descends))
+        return tuple(columns)
 
     @property
     def is_collected(self) -> bool:
@@ -185,7 +204,7 @@ def prepare(text: str, computed: Definitions = ()) -> Statement:
 
 
 def _sort_key(evaluate: Evaluator, frame: Frame, downwards: bool) -> bytes:
-    key = order_key(evaluate(frame))
+    key = sort_key(evaluate(frame))
     return descending(key) if downwards else key
 
 
