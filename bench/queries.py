@@ -57,15 +57,13 @@ class Account:
     async def query(self, container: str, text: str, **parameters: Any) -> int:
         """The first page of a query: how many results it has."""
         given = [{"name": f"@{name}", "value": value} for name, value in parameters.items()]
-        page = await self.send(
-            "POST", f"dbs/bench/colls/{container}/docs", {"query": text, "parameters": given}, CROSS
-        )
+        page = await self.send("POST", f"dbs/bench/colls/{container}/docs", {"query": text, "parameters": given}, CROSS)
         return int(orjson.loads(page)["_count"])
 
 
 def documents(count: int) -> list[dict[str, Any]]:
     """Documents of about 500 bytes; one in a thousand holds the needle."""
-    chance = random.Random(1)  # noqa: S311 - the same data in every run
+    chance = random.Random(1)
     return [
         {
             "id": f"d{number}",
@@ -144,7 +142,7 @@ async def order(account: Account, rounds: int) -> dict[str, float]:
 
 async def scan(account: Account, file: Path, rounds: int) -> dict[str, float]:
     """Loading and filtering in Python to a query whose predicate no index serves."""
-    text = f"SELECT VALUE c.id FROM c WHERE CONTAINS(c.text, '{NEEDLE}')"  # noqa: S608 - not SQLite's
+    text = f"SELECT VALUE c.id FROM c WHERE CONTAINS(c.text, '{NEEDLE}')"
 
     async def here(_: int) -> None:
         connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)

@@ -12,7 +12,7 @@ from typing import Any
 from emulators.cosmos.sql.columns import RANKS, Column, Steps, json_path
 from emulators.cosmos.sql.limits import PUSHED_TERMS_MAX
 from emulators.cosmos.sql.nodes import Between, Binary, Call, Expression, In, Logical, Query, path
-from emulators.cosmos.sql.pushdown import MIRRORED, MISSING, constant_of, container_alias
+from emulators.cosmos.sql.terms import MIRRORED, MISSING, constant_of, container_alias
 from emulators.cosmos.sql.values import Value
 
 _LAST_CHARACTER = "\U0010ffff"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emulators.cosmos.sql.arithmetic import number_of
 from emulators.cosmos.sql.columns import json_path
 from emulators.cosmos.sql.limits import PUSHED_TERMS_MAX
 from emulators.cosmos.sql.nodes import (
@@ -19,18 +20,15 @@ from emulators.cosmos.sql.nodes import (
     Constant,
     Expression,
     In,
+    Like,
     Logical,
-    Name,
-    Parameter,
     Query,
+    Unary,
     path,
 )
+from emulators.cosmos.sql.terms import MIRRORED, MISSING, constant_of, container_alias
 from emulators.cosmos.sql.values import EXACT_INTEGER_MAX, Value
 
-MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-"""Comparisons, and what they are with their sides changed."""
-MISSING = object()
-"""What is no constant."""
 _DIFFERS = frozenset({"!=", "<>"})
 _TYPE_CHECKS = {
     "IS_DEFINED": "IS NOT NULL",
@@ -48,6 +46,11 @@ _TEXT_SEARCHES = {
     "ENDSWITH": "substr(body ->> ?, -{length}) = ?",
 }
 """Searches for a constant text of `length` characters."""
+
+
+_LIKE_SEARCHES = {(True, True): "CONTAINS", (False, True): "STARTSWITH", (True, False): "ENDSWITH"}
+"""By whether a pattern begins and ends with %."""
+_WILDCARDS = frozenset("%_[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +79,6 @@ def sieve(query: Query, parameters: Mapping[str, Value]) -> Sieve:
     return found
 
 
-def container_alias(query: Query) -> str | None:
-    """What the query calls a whole document, None when it has no name for one."""
-    if not query.sources or query.sources[0].iterates or not isinstance(query.sources[0].origin, Name):
-        return None
-    alias = query.sources[0].name
-    return None if any(source.name == alias for source in query.sources[1:]) else alias
-
-
-def constant_of(node: Expression, parameters: Mapping[str, Value]) -> Any:
-    """The scalar that a constant or parameter stands for, else MISSING."""
-    if isinstance(node, Constant):
-        return node.value if node.kind in ("string", "number", "boolean", "null") else MISSING
-    if isinstance(node, Parameter):
-        value = parameters.get(node.name, MISSING)
-        return value if value is None or isinstance(value, bool | int | float | str) else MISSING
-    return MISSING
-
-
 @dataclass(frozen=True, slots=True)
 class _Sifter:
     """Translates one WHERE over the container's `alias`."""
@@ -114,9 +99,13 @@ class _Sifter:
                 ends = (Binary(">=", operand, low), Binary("<=", operand, high))
                 return self._all([self._comparison(end) for end in ends])
             case Binary(operator=operator) if operator in MIRRORED:
-                return self._comparison(node)
+                return self._comparison(node) or self._computed(node)
             case Binary(operator=operator, left=left, right=right) if operator in _DIFFERS:
                 return self._difference(left, right) or self._difference(right, left)
+            case Like(operand=operand, pattern=pattern, escape=None, negated=False):
+                return self._like(operand, constant_of(pattern, self.parameters))
+            case Unary(operator="NOT", operand=Call(udf=False) as call):
+                return self._call(call, wanted=False)
             case Call(udf=False):
                 return self._call(node)
         return None
@@ -162,23 +151,55 @@ class _Sifter:
         sql = f"(json_type(body, ?) IS NOT NULL AND ({equality.sql}) IS NOT TRUE)"
         return Sieve(sql, (steps, *equality.bindings), exact=True)
 
-    def _call(self, node: Call) -> Sieve | None:
+    def _computed(self, node: Binary) -> Sieve | None:
+        """A comparison of computed numbers. What SQLite cannot compute, beyond a double, is let through."""
+        sides = [number_of(side, self.parameters, self._steps) for side in (node.left, node.right)]
+        left, right = sides
+        if left is None or right is None:
+            return None
+        paths = sorted(left.paths | right.paths)
+        checks = "".join(" AND json_type(body, ?) IN ('integer', 'real')" for _ in paths)
+        sql = f"(({left.sql} {node.operator} {right.sql}) IS NOT FALSE{checks})"
+        return Sieve(sql, (*left.bindings, *right.bindings, *paths))
+
+    def _call(self, node: Call, *, wanted: bool = True) -> Sieve | None:
+        """A function over a path that is true, or that is false."""
         steps = self._steps(node.arguments[0]) if node.arguments else None
         if steps is None:
             return None
+        negation = "" if wanted else "NOT "
         if node.function in _TYPE_CHECKS:
-            return Sieve(f"json_type(body, ?) {_TYPE_CHECKS[node.function]}", (steps,), exact=True)
+            # IFNULL, because a type check is false of what is missing, and never undefined.
+            return Sieve(f"{negation}ifnull(json_type(body, ?) {_TYPE_CHECKS[node.function]}, 0)", (steps,), exact=True)
         if len(node.arguments) != 2:
             return None
-        wanted = constant_of(node.arguments[1], self.parameters)
-        if node.function in _TEXT_SEARCHES and _is_plain(wanted) and wanted:
-            test = _TEXT_SEARCHES[node.function].format(length=len(wanted))
-            return Sieve(f"({test} AND json_type(body, ?) = 'text')", (steps, wanted, steps), exact=True)
-        if node.function == "ARRAY_CONTAINS" and (_is_plain(wanted) or wanted is None):
-            return self._element(steps, wanted)
+        sought = constant_of(node.arguments[1], self.parameters)
+        if node.function in _TEXT_SEARCHES and _is_plain(sought) and sought:
+            return self._search(node.function, steps, sought, negation)
+        if node.function == "ARRAY_CONTAINS" and wanted and (_is_plain(sought) or sought is None):
+            return self._element(steps, sought)
         return None
 
-    def _element(self, steps: str, wanted: str | None) -> Sieve:
+    def _like(self, operand: Expression, pattern: Any) -> Sieve | None:
+        """LIKE with nothing but % at its ends."""
+        steps = self._steps(operand)
+        if steps is None or not _is_plain(pattern):
+            return None
+        inner = pattern.strip("%")
+        if not inner or set(inner) & _WILDCARDS:
+            return None
+        if inner == pattern:
+            return self._comparison(Binary("=", operand, Constant(pattern, "string")))
+        function = _LIKE_SEARCHES[pattern.startswith("%"), pattern.endswith("%")]
+        return self._search(function, steps, inner, "")
+
+    @staticmethod
+    def _search(function: str, steps: str, sought: str, negation: str) -> Sieve:
+        test = _TEXT_SEARCHES[function].format(length=len(sought))
+        return Sieve(f"({negation}{test} AND json_type(body, ?) = 'text')", (steps, sought, steps), exact=True)
+
+    @staticmethod
+    def _element(steps: str, wanted: str | None) -> Sieve:
         """Some element of an array is a string, or null."""
         test, bindings = ("type = 'null'", ()) if wanted is None else ("type = 'text' AND atom = ?", (wanted,))
         sql = f"json_type(body, ?) = 'array' AND EXISTS (SELECT 1 FROM json_each(body, ?) WHERE {test})"  # noqa: S608

@@ -19,7 +19,7 @@ from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, PARSED_QUERIES_KEPT, RO
 from emulators.cosmos.sql.nodes import Expression, Name, Query, Subquery, path, walk
 from emulators.cosmos.sql.parser import parse
 from emulators.cosmos.sql.program import Evaluator, Frame, Groups, Program, demand_room
-from emulators.cosmos.sql.pushdown import container_alias
+from emulators.cosmos.sql.terms import container_alias
 from emulators.cosmos.sql.values import UNDEFINED, Value, descending, order_key, sort_key
 from emulators.cosmos.sql.vectors import is_vector_call
 

@@ -4,7 +4,6 @@ An index belongs to one container and sorts by the `columns` of one path or seve
 over expressions: kept right by every write, dropped with its container, found again by its name after a restart.
 """
 
-
 from __future__ import annotations
 
 import hashlib
