@@ -12,15 +12,16 @@ from typing import Any
 
 import orjson
 
-from emulators.cosmos import errors
+from emulators.cosmos import errors, limits
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.sql.computed import Definitions
 from emulators.cosmos.sql.errors import QueryRefused, QueryUnbuilt, QueryUnservable
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.functions.dates import TICKS_PER_SECOND
 from emulators.cosmos.sql.statement import Row, prepare
-from emulators.cosmos.sql.values import Value
+from emulators.cosmos.sql.values import Value, depth
 from emulators.cosmos.store.catalog import Container
+from emulators.cosmos.store.shelf import DiskShelf
 from emulators.cosmos.wire import Call
 
 
@@ -31,7 +32,7 @@ def select(call: Call, documents: Iterable[dict[str, Any]]) -> list[Any]:
         statement, context = prepare(text), context_of(call, parameters)
         window = statement.window(context)
         if statement.is_collected:
-            values = statement.collect(documents, context).results()
+            values = list(statement.collect(documents, context).results())
         else:
             rows: list[Row] = [row for document in documents for row in statement.rows(document, context)]
             if statement.is_sorted:
@@ -58,6 +59,8 @@ def asked(call: Call) -> tuple[str, dict[str, Value]]:
         raise Refused(errors.BAD_REQUEST)
     if not all(isinstance(each, dict) and "name" in each for each in given):
         raise Refused(errors.BAD_REQUEST)
+    if depth(given) > limits.NESTING_MAX:
+        raise Refused(errors.BAD_REQUEST, errors.wrapped("A parameter of the query is nested too deeply."))
     return text, {str(each["name"]): each.get("value") for each in given}
 
 
@@ -73,7 +76,9 @@ def context_of(call: Call, parameters: Mapping[str, Value], container: Container
 
     geometry = container.resource.body.get("geospatialConfig") if container else None
     planar = isinstance(geometry, dict) and geometry.get("type") == "Geometry"
-    return Context(parameters, ticks, ticks(), call.account.ids.chance, user_function, _embeddings(container), planar)
+    return Context(
+        parameters, ticks, ticks(), call.account.ids.chance, user_function, _embeddings(container), planar, DiskShelf
+    )
 
 
 def computed_properties(container: Container) -> Definitions:

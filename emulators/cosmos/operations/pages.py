@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import struct
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import orjson
 
@@ -17,6 +19,7 @@ from emulators.cosmos.scopes import Place, split_since, unread
 from emulators.cosmos.sessions import check_session
 from emulators.cosmos.sql.columns import Column
 from emulators.cosmos.sql.functions import Context
+from emulators.cosmos.sql.limits import MARKS_HELD_MAX
 from emulators.cosmos.sql.statement import Row, Statement, Window
 from emulators.cosmos.sql.values import UNDEFINED, Value, descending, place_of_key, sort_key
 from emulators.cosmos.sql.walks import stretches
@@ -26,13 +29,47 @@ from emulators.cosmos.wire import Call
 
 DOCUMENTS_PER_TURN = 500
 """After so many documents the server looks after its other clients. Our choice."""
-ROWS_PER_TURN = 10_000
-"""The same for the rows that one document makes."""
+TURN_SECONDS = 0.05
+"""The same for time."""
+_SIGN = 1 << 63
+"""Added to a position that may be negative, so that its bytes are in order."""
 
 Found = tuple[Scope, int, bytes, Value]
 """A document: where it was read, its position, its JSON and its value."""
 Mark = tuple[bytes, int, int]
 """A row's place in an order: sort key, position (negative where it runs down), number among its document's rows."""
+
+
+class _Nearest:
+    """The least so many of the marks that are put in: in memory, or on a shelf when they are very many."""
+
+    def __init__(self, keep: int, context: Context) -> None:
+        self._keep = keep
+        self._marks: list[Mark] = []
+        self._shelf = context.shelf() if keep > MARKS_HELD_MAX else None
+
+    def add(self, mark: Mark) -> None:
+        """Put a mark in."""
+        if self._shelf is not None:
+            key, signed, number = mark
+            place = key + struct.pack(">Qq", signed + _SIGN, number)
+            self._shelf.put(place, place, b"")
+            return
+        self._marks.append(mark)
+        if len(self._marks) > 4 * self._keep + DOCUMENTS_PER_TURN:
+            self._marks = heapq.nsmallest(self._keep, self._marks)
+
+    def after(self, skipped: int) -> list[Mark]:
+        """The marks that were to be kept, in order, without the first so many."""
+        if self._shelf is None:
+            return heapq.nsmallest(self._keep, self._marks)[skipped:]
+        places = (place for place, _ in self._shelf.entries())
+        return [_mark(place) for place in islice(places, skipped, self._keep)]
+
+
+def _mark(place: bytes) -> Mark:
+    signed, number = struct.unpack(">Qq", place[-16:])
+    return place[:-16], signed - _SIGN, number
 
 
 @dataclass(slots=True)
@@ -49,6 +86,8 @@ class Work:
     began: float
     first_batch: int = DOCUMENTS_PER_TURN
     """Documents to read before it is known how many give a result."""
+    turned: float = 0.0
+    """When the server last looked after others."""
     loaded: int = 0
     loaded_bytes: int = 0
     results: list[bytes] = field(default_factory=list)
@@ -69,6 +108,13 @@ class Work:
     def is_out_of_time(self) -> bool:
         """Whether the page has taken as long as one may."""
         return self.call.account.clock.now() - self.began > limits.PAGE_SECONDS_MAX
+
+    async def turn(self) -> None:
+        """Let the server look after its other clients if it has been long enough."""
+        now = self.call.account.clock.now()
+        if now - self.turned > TURN_SECONDS:
+            await asyncio.sleep(0)
+            self.turned = self.call.account.clock.now()
 
     @property
     def stride(self) -> int:
@@ -109,11 +155,7 @@ async def _in_order(work: Work, start: Position, window: Window) -> Position | N
     async for scope, position, body, document in documents:
         late = work.is_out_of_time
         turned = served not in (None, scope.range.id)
-        rows = 0
         for row in work.statement.rows(document, work.context):
-            rows += 1
-            if rows % ROWS_PER_TURN == 0:
-                await asyncio.sleep(0)
             if position == start.position and row.number < start.rows:
                 continue
             if wanted is not None and passed >= wanted:
@@ -144,16 +186,14 @@ async def _sorted(work: Work, start: Position, window: Window) -> Position | Non
     """Rows by ORDER BY where no index has the order: the smallest from the start on, in memory bounded by the page."""
     to_skip = max(window.skip - start.passed, 0)
     left = None if window.take is None else window.skip + window.take - max(start.passed, window.skip)
-    keep = to_skip + work.size + 1
-    nearest: list[Mark] = []
+    nearest = _Nearest(to_skip + work.size + 1, work.context)
+    beyond = None if start.key is None else (start.key, _signed(work, start.position), start.rows)
     async for _, position, _, document in _in_their_own_order(work, Position()):
         for row in work.statement.rows(document, work.context):
-            mark = _mark(work, row, position)
-            if start.key is None or mark >= (start.key, _signed(work, start.position), start.rows):
-                nearest.append(mark)
-        if len(nearest) > 4 * keep + DOCUMENTS_PER_TURN:
-            nearest = heapq.nsmallest(keep, nearest)
-    chosen = heapq.nsmallest(keep, nearest)[to_skip:]
+            mark = (row.sort_key, _signed(work, position), row.number)
+            if beyond is None or mark >= beyond:
+                nearest.add(mark)
+    chosen = nearest.after(to_skip)
     passed = start.passed + to_skip
     bodies = load(work.call.account.store.connection, [abs(position) for _, position, _ in chosen])
     for key, signed, number in chosen:
@@ -169,10 +209,6 @@ async def _sorted(work: Work, start: Position, window: Window) -> Position | Non
         work.add(result)
         passed += 1
     return None
-
-
-def _mark(work: Work, row: Row, position: int) -> Mark:
-    return row.sort_key, _signed(work, position), row.number
 
 
 def _signed(work: Work, position: int) -> int:
@@ -192,10 +228,10 @@ async def _collected(work: Work, start: Position, window: Window) -> Position | 
     else:
         async for _, _, _, document in _in_their_own_order(work, Position()):
             collection.add(document)
-    results = collection.results()
-    end = len(results) if window.take is None else min(window.skip + window.take, len(results))
-    for number in range(max(start.passed, window.skip), end):
-        result = orjson.dumps(results[number])
+    first = max(start.passed, window.skip)
+    end = None if window.take is None else window.skip + window.take
+    for number, value in enumerate(islice(collection.results(), first, end), first):
+        result = orjson.dumps(value)
         if not work.has_room(result):
             return Position(passed=number)
         work.add(result)
@@ -228,6 +264,7 @@ async def _in_their_own_order(work: Work, start: Position) -> AsyncIterator[Foun
             batch = _batch(work, scope, after, limit)
             for position, body in batch:
                 yield work.note((scope, position, body, orjson.loads(body)))
+                await work.turn()
             if len(batch) < limit:
                 break
             after, limit = batch[-1][0], DOCUMENTS_PER_TURN
@@ -270,6 +307,7 @@ async def _along_index(work: Work, start: Position) -> AsyncIterator[Found]:
         for position, body in batch:
             document = orjson.loads(body)
             yield work.note((scope, position, body, document))
+            await work.turn()
         if len(batch) < limit:
             return
         key, limit = _key_of(document, reading.columns), DOCUMENTS_PER_TURN
