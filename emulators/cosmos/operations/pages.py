@@ -143,6 +143,11 @@ async def make_page(work: Work, start: Position, window: Window) -> Position | N
     return await _in_order(work, start, window)
 
 
+def documents(work: Work) -> AsyncIterator[Found]:
+    """All documents that may matter, in their own order."""
+    return _in_their_own_order(work, Position())
+
+
 async def _in_order(work: Work, start: Position, window: Window) -> Position | None:
     """Rows in the order in which their documents are read, each page going on where the last ended.
 
@@ -150,9 +155,9 @@ async def _in_order(work: Work, start: Position, window: Window) -> Position | N
     """
     passed = start.passed
     wanted = None if window.take is None else window.skip + window.take
-    documents = _along_index(work, start) if work.reading.columns else _in_their_own_order(work, start)
+    found = _along_index(work, start) if work.reading.columns else _in_their_own_order(work, start)
     served: int | None = None
-    async for scope, position, body, document in documents:
+    async for scope, position, body, document in found:
         late = work.is_out_of_time
         turned = served not in (None, scope.range.id)
         for row in work.statement.rows(document, work.context):
@@ -188,7 +193,7 @@ async def _sorted(work: Work, start: Position, window: Window) -> Position | Non
     left = None if window.take is None else window.skip + window.take - max(start.passed, window.skip)
     nearest = _Nearest(to_skip + work.size + 1, work.context)
     beyond = None if start.key is None else (start.key, _signed(work, start.position), start.rows)
-    async for _, position, _, document in _in_their_own_order(work, Position()):
+    async for _, position, _, document in documents(work):
         for row in work.statement.rows(document, work.context):
             mark = (row.sort_key, _signed(work, position), row.number)
             if beyond is None or mark >= beyond:
@@ -226,7 +231,7 @@ async def _collected(work: Work, start: Position, window: Window) -> Position | 
     if work.statement.counts_rows and work.reading.exact:
         collection.add_rows(_count(work))
     else:
-        async for _, _, _, document in _in_their_own_order(work, Position()):
+        async for _, _, _, document in documents(work):
             collection.add(document)
     first = max(start.passed, window.skip)
     end = None if window.take is None else window.skip + window.take

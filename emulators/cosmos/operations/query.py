@@ -18,6 +18,7 @@ from emulators.cosmos.operations import query_metrics
 from emulators.cosmos.operations.feed import documents_envelope
 from emulators.cosmos.operations.pages import Work, make_page
 from emulators.cosmos.operations.plans import pins_keys, plan_document
+from emulators.cosmos.operations.ranked import make_ranked_page
 from emulators.cosmos.operations.reading import Planner
 from emulators.cosmos.scopes import scopes_of
 from emulators.cosmos.sql.functions import Context
@@ -51,7 +52,7 @@ async def _execute(call: Call, container: Container, text: str, parameters: Mapp
     planner = Planner(call.account.store, container, statement, parameters)
     reading = await planner.reading(scopes, resumes_walk=start.key is not None)
     work = Work(call, container, statement, context, scopes, reading, call.page_size(limits.PAGE_ITEMS_MAX), began)
-    more = await make_page(work, start, window)
+    more = await (make_page if statement.query.rank is None else make_ranked_page)(work, start, window)
     headers = container_headers(call, container, scopes[0].range if len(scopes) == 1 else None)
     await call.account.store.database.settled()
     headers["x-ms-item-count"] = str(len(work.results))
@@ -83,8 +84,6 @@ def _diagnostics(work: Work, seconds: float) -> dict[str, str]:
 
 def _scopes(call: Call, container: Container, statement: Statement, context: Context) -> list[Scope]:
     scopes = scopes_of(call, container)
-    if statement.query.rank is not None:
-        raise _not_servable(container, statement, context)
     keyed = call.partition_key_or_prefix()
     if keyed or call.header("x-ms-documentdb-partitionkeyrangeid") or call.header("x-ms-start-epk"):
         return scopes
