@@ -151,15 +151,13 @@ def documents(work: Work) -> AsyncIterator[Found]:
 async def _in_order(work: Work, start: Position, window: Window) -> Position | None:
     """Rows in the order in which their documents are read, each page going on where the last ended.
 
-    A page holds results of one physical partition, as the service's do (azure-cosmos counts its pages so).
+    A page goes on from one physical partition to the next until it is full; the service's may end where one ends.
     """
     passed = start.passed
     wanted = None if window.take is None else window.skip + window.take
     found = _along_index(work, start) if work.reading.columns else _in_their_own_order(work, start)
-    served: int | None = None
     async for scope, position, body, document in found:
         late = work.is_out_of_time
-        turned = served not in (None, scope.range.id)
         for row in work.statement.rows(document, work.context):
             if position == start.position and row.number < start.rows:
                 continue
@@ -169,11 +167,10 @@ async def _in_order(work: Work, start: Position, window: Window) -> Position | N
                 passed += 1
                 continue
             result = work.written(row, body)
-            if late or turned or not work.has_room(result):
+            if late or not work.has_room(result):
                 return _next(work, start, scope, position, document, row.number, passed)
             work.add(result)
             passed += 1
-            served = scope.range.id
         if late:
             return _next(work, start, scope, position + work.stride, document, 0, passed)
     return None
