@@ -22,7 +22,7 @@ from emulators.cosmos.operations.ranked import make_ranked_page
 from emulators.cosmos.operations.reading import Planner
 from emulators.cosmos.scopes import scopes_of
 from emulators.cosmos.sql.functions import Context
-from emulators.cosmos.sql.ordering import demand_index
+from emulators.cosmos.sql.ordering import demand_index, demand_scan
 from emulators.cosmos.sql.statement import Statement, prepare
 from emulators.cosmos.sql.values import Value
 from emulators.cosmos.store.catalog import Container
@@ -43,7 +43,10 @@ async def _execute(call: Call, container: Container, text: str, parameters: Mapp
     statement = prepare(text, computed_properties(container))
     context = context_of(call, parameters, container)
     policy = container.resource.body.get("indexingPolicy", {})
-    demand_index(statement.query, policy if isinstance(policy, dict) else {})
+    policy = policy if isinstance(policy, dict) else {}
+    demand_index(statement.query, policy)
+    if not call.flag("x-ms-documentdb-query-enable-scan"):
+        demand_scan(statement.query, policy, container.partition_key.paths)
     scopes = _scopes(call, container, statement, context)
     query_key = (container.resource.rid, text, parameters)
     token = call.header("x-ms-continuation")
@@ -79,6 +82,8 @@ def _diagnostics(work: Work, seconds: float) -> dict[str, str]:
         told[query_metrics.INDEX_HEADER] = query_metrics.index_utilization(
             work.container, work.statement.query, keyed=keyed
         )
+    if call.flag("x-ms-cosmos-populatequeryadvice") and not call.header("x-ms-continuation"):
+        told[query_metrics.ADVICE_HEADER] = query_metrics.query_advice(work.statement.query)
     return told
 
 

@@ -31,9 +31,14 @@ def _precision(entries: object, steps: Sequence[str | int]) -> int:
     return best
 
 
+def segments_of(path: str) -> list[str]:
+    """The names in a policy's path, without their quotes."""
+    return [each[1:-1] if each.startswith('"') else each for each in _SEGMENT.findall(path)]
+
+
 def _paths(entries: object) -> Iterator[list[str]]:
     for entry in entries if isinstance(entries, Sequence) else ():
         path: Any = entry.get("path") if isinstance(entry, Mapping) else None
         if isinstance(path, str):
-            segments = [each[1:-1] if each.startswith('"') else each for each in _SEGMENT.findall(path)]
+            segments = segments_of(path)
             yield segments if segments and segments[-1] in (_PRECISE, _BELOW) else [*segments, _BELOW]
