@@ -26,6 +26,8 @@ var viewContainerNames = runsViews ? concat(readContainerNames, [parkedContainer
 // Cosmos DB's own data-plane roles
 var dataReader = '00000000-0000-0000-0000-000000000001'
 var dataContributor = '00000000-0000-0000-0000-000000000002'
+// Views only read the write container, for the documented read-your-writes fallback.
+var writeRole = runsCommands ? dataContributor : dataReader
 // EventGrid Data Sender, Storage Blob Data Owner (the host's locks, the package), Monitoring Metrics Publisher
 var eventSender = 'd5a91429-5739-47e2-a06b-3470a27159e7'
 var blobOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
@@ -45,8 +47,7 @@ resource writeAccess 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2
   parent: cosmosAccount
   name: guid(cosmosAccount.id, identity.id, writeContainerName)
   properties: {
-    // Views read it for the documented read-your-writes fallback.
-    roleDefinitionId: '${cosmosAccount.id}/sqlRoleDefinitions/${runsCommands ? dataContributor : dataReader}'
+    roleDefinitionId: '${cosmosAccount.id}/sqlRoleDefinitions/${writeRole}'
     principalId: identity.properties.principalId
     scope: '${cosmosAccount.id}/dbs/${databaseName}/colls/${writeContainerName}'
   }

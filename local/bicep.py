@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,6 +80,7 @@ def deploy(file: Path, parameters: Mapping[str, Any]) -> Deployed:
     return _File(file, parameters, depth=0).deployed()
 
 
+@cache
 def parse(file: Path) -> Mapping[str, Any]:
     """pycep's tree of a file, literals marked. Raises BicepRefused."""
     from pycep import BicepParser  # a second to load, and for developers only
@@ -275,6 +277,7 @@ _OPERATORS: Mapping[str, Any] = {
 }
 _FUNCTIONS: Mapping[str, Any] = {
     "concat": lambda *values: [each for value in values for each in value],
+    "subscription_resource_id": lambda resource_type, *names: "/".join(("/providers", resource_type, *names)),
     "empty": lambda value: not value,
     "to_lower": str.lower,
     "union": lambda *values: {name: each for value in values for name, each in value.items()},
