@@ -29,6 +29,7 @@ param subnetId string
 param instanceMemoryMB int
 param maximumInstanceCount int
 param alwaysReadyInstances int
+param httpConcurrency int
 
 var commandFunctions = [
   'UpdateOrderStatus'
@@ -124,6 +125,10 @@ resource functionApp 'Microsoft.Web/sites@2024-04-01' = {
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemoryMB
         maximumInstanceCount: maximumInstanceCount
+        triggers: {
+          // Unless told, Flex Consumption gives Python one request at a time; these functions wait rather than compute.
+          http: { perInstanceConcurrency: httpConcurrency }
+        }
         alwaysReady: (alwaysReadyInstances > 0) ? [{ name: 'http', instanceCount: alwaysReadyInstances }] : []
       }
       runtime: {

@@ -55,6 +55,11 @@ param maximumInstanceCount int = 100
 @description('Instances that are always there for commands and queries; 0 lets the app scale to nothing.')
 param alwaysReadyInstances int = 0
 
+@minValue(1)
+@maxValue(1000)
+@description('Commands and queries that one instance works on at once.')
+param httpConcurrency int = 32
+
 @secure()
 @minLength(16)
 @description('Signs the continuation tokens of ListOrders. The preprovision hook makes one.')
@@ -252,6 +257,7 @@ module orders 'app.bicep' = {
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     alwaysReadyInstances: alwaysReadyInstances
+    httpConcurrency: httpConcurrency
   }
 }
 
@@ -280,6 +286,7 @@ module views 'app.bicep' = if (splitApps) {
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     alwaysReadyInstances: alwaysReadyInstances
+    httpConcurrency: httpConcurrency
   }
 }
 

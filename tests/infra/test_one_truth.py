@@ -121,6 +121,19 @@ def test_azd_gives_every_parameter() -> None:
     assert {name for name, each in declared.items() if each["default"] is None} <= set(given)
 
 
+def test_the_documented_choices_exist() -> None:
+    """Each variable of docs/DEPLOY.md's table reaches a parameter, with the default that the table says."""
+    given = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
+    text = " ".join(each["value"] for each in given.values())
+    variables = dict(re.findall(r"\$\{(\w+)(?:=(\w+))?\}", text))
+    table = re.findall(
+        r"^\| `(\w+)` \| `?(\w+)", (ROOT / "docs" / "DEPLOY.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert table
+    for name, default in table:
+        assert variables[name] in (default, ""), name
+
+
 def test_the_hook_deploys_what_main_would() -> None:
     """The subscription on its own, with the hook's parameters, is the one inside main.bicep."""
     inside = [each for each in deployment("usual").resources if each.module == "subscription"]
