@@ -109,6 +109,8 @@ def _subscription(subscription: Subscription, endpoint: str) -> dict[str, Any]:
     return {
         "properties": {
             "destination": {"endpointType": "WebHook", "properties": {"endpointUrl": endpoint}},
+            "eventDeliverySchema": subscription.delivery_schema,
+            "filter": dict(subscription.filter),
             "retryPolicy": {
                 "maxDeliveryAttempts": subscription.delivery_attempts_max,
                 "eventTimeToLiveInMinutes": subscription.event_time_to_live_minutes,

@@ -99,15 +99,23 @@ async def _nothing() -> None:
     return None
 
 
+def _nothing_to_end() -> None:
+    return None
+
+
 @dataclass(slots=True)
 class Application:
-    """What is served. `refuse_body` answers a request whose body exceeds `body_bytes_max` (its body is empty then)."""
+    """What is served. `refuse_body` answers a request whose body exceeds `body_bytes_max` (its body is empty then).
+
+    `stopping` is called before requests in flight are waited for: long polls answer now, not when their time is over.
+    """
 
     handle: Handler
     refuse_body: Callable[[Request], Response]
     body_bytes_max: int
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
+    stopping: Callable[[], None] = _nothing_to_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +210,7 @@ async def serve(
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
+            application.stopping()
             server.should_exit = True
             await serving
         finally:

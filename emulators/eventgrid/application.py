@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from emulators.eventgrid.errors import Refused
 from emulators.eventgrid.handshake import Handshakes
 from emulators.eventgrid.management import Management
 from emulators.eventgrid.metrics import Metrics
+from emulators.eventgrid.namespaces.configuration import ConfiguredNamespace
+from emulators.eventgrid.namespaces.room import Namespaces
 from emulators.eventgrid.onlookers import Onlookers
 from emulators.eventgrid.provisioning import Provisioning
 from emulators.eventgrid.publish import Publisher
@@ -55,6 +57,7 @@ class Options:
     storage: str = DEVELOPMENT_STORAGE
     functions_host: str = "http://127.0.0.1:7071"
     configured: Sequence[Configured] = ()
+    namespaces: Sequence[ConfiguredNamespace] = ()
     base_url: str = ""
     """Where this emulator answers, for the validation URLs of configured subscriptions."""
 
@@ -128,20 +131,45 @@ class Emulator:
             wake=self._dispatcher.wake,
         )
         self._management = Management(self._provisioning, ids)
+        self._namespaces = Namespaces(
+            store,
+            clock,
+            ids,
+            self._metrics,
+            key=options.key,
+            time_scale=scale,
+            storage_account=account_name(options.storage),
+            bearer_allowed=options.accept_bearer,
+            configured=options.namespaces,
+            guard=self._under_faults,
+            buried=self._office.wake,
+        )
         onlookers = Onlookers(self._catalogue, store, self._desk, self._dispatcher)
-        self._control = Control("eventgrid", clock, self._faults, self._health, self._reset, extra=onlookers.routes())
+        extra = {**onlookers.routes(), **self._namespaces.routes()}
+        self._control = Control("eventgrid", clock, self._faults, self._health, self._reset, extra=extra)
 
     def application(self) -> Application:
         """What is served."""
-        return Application(self.handle, self._refuse_body, limits.REQUEST_BYTES_MAX, self._open, self._close)
+        return Application(
+            self.handle,
+            self._refuse_body,
+            limits.REQUEST_BYTES_MAX,
+            self._open,
+            self._close,
+            self._namespaces.stop_waiting,
+        )
 
     async def handle(self, request: Request) -> Response:
         """The answer to any request."""
         if self._control.owns(request.path):
             return await self._control.handle(request)
         request_id = self._ids.guid()
-        if self._management.owns(request.path):
+        if self._namespaces.management.owns(request.path):
+            response = await self._namespaces.management.handle(request)
+        elif self._management.owns(request.path):
             response = await self._management.handle(request)
+        elif self._namespaces.data_plane.owns(request.path):
+            response = await self._namespaces.data_plane.handle(request)
         else:
             response = await self._data_plane(request, request_id)
         logger.debug("%s %s %d %s", request.method, request.raw_path, response.status, request_id)
@@ -172,7 +200,13 @@ class Emulator:
             await self._publisher.publish(topic, request)
             return Response(200)
 
-        act = self._faults.strike(operation="publish", method="POST", path=request.path, topic=topic.name)
+        return await self._under_faults("publish", request, topic.name, work)
+
+    async def _under_faults(
+        self, operation: str, request: Request, topic: str, work: Callable[[], Awaitable[Response]]
+    ) -> Response:
+        """Do `work` as the fault rules have it."""
+        act = self._faults.strike(operation=operation, method=request.method, path=request.path, topic=topic)
         if act is None:
             return await work()
         return await suffer(act, self._clock, work, _refuse_by_rule, lambda: DROPPED)
@@ -187,17 +221,23 @@ class Emulator:
     def _refuse_body(self, request: Request) -> Response:
         refused = Refused(errors.TOO_LARGE, f"The maximum size ({limits.REQUEST_BYTES_MAX}) has been exceeded.")
         request_id = self._ids.guid()
-        response = errors.data_plane_answer(refused, request_id, self._clock.utc())
+        if self._namespaces.data_plane.owns(request.path):
+            response = self._namespaces.data_plane.refuse_body()
+        else:
+            response = errors.data_plane_answer(refused, request_id, self._clock.utc())
         response.headers = {**DATA_PLANE_HEADERS, **response.headers, "x-ms-request-id": request_id}
         return response
 
     async def _open(self) -> None:
         self._catalogue.load()
+        self._namespaces.load()
         await self._provisioning.begin()
+        await self._namespaces.begin()
         self._writing_letters = asyncio.create_task(self._office.run())
 
     async def _close(self) -> None:
         await self._handshakes.close()
+        await self._namespaces.close()
         await self._dispatcher.close(DRAIN_SECONDS)
         if self._writing_letters is not None:
             self._writing_letters.cancel()
@@ -208,12 +248,17 @@ class Emulator:
 
     async def _reset(self) -> None:
         await self._provisioning.reset()
+        await self._namespaces.reset()
         self._metrics.clear()
         self._desk.finished.clear()
         self._office.wake()
 
     def _health(self) -> Mapping[str, Any]:
-        return {"topics": len(self._catalogue.topics()), "subscriptions": len(self._catalogue.subscriptions())}
+        return {
+            "topics": len(self._catalogue.topics()),
+            "subscriptions": len(self._catalogue.subscriptions()),
+            "namespaces": self._namespaces.count(),
+        }
 
 
 def _refuse_by_rule(act: Act) -> Response:

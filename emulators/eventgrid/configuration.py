@@ -37,27 +37,35 @@ class Configured:
 
 def read_configuration(file: Path) -> list[Configured]:
     """The topics of a configuration file. Raises ConfigurationError."""
+    topics = entries(read_document(file), "topics", str(file))
+    return [configured_topic(name, topic, f"{file}: topic '{name}'") for name, topic in topics.items()]
+
+
+def read_document(file: Path) -> Mapping[str, Any]:
+    """The file as it is: TOML, or JSON by its suffix. Raises ConfigurationError."""
     try:
         text = file.read_text(encoding="utf-8")
         document = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as failure:
         raise ConfigurationError(f"{file}: {failure}") from failure
-    topics = _entries(document, "topics", str(file))
-    return [_topic(name, topic, f"{file}: topic '{name}'") for name, topic in topics.items()]
+    if not isinstance(document, Mapping):
+        raise ConfigurationError(f"{file}: the file must hold an object")
+    return document
 
 
-def _topic(name: str, document: Mapping[str, Any], where: str) -> Configured:
-    subscriptions = _entries(document, "eventSubscriptions", where)
+def configured_topic(name: str, document: Mapping[str, Any], where: str) -> Configured:
+    """A topic with its event subscriptions. Raises ConfigurationError."""
+    subscriptions = entries(document, "eventSubscriptions", where)
     body = {member: each for member, each in document.items() if member not in ("name", "eventSubscriptions")}
     return Configured(name, body, {each: inner.get("properties", {}) for each, inner in subscriptions.items()})
 
 
-def _entries(document: object, member: str, where: str) -> dict[str, Mapping[str, Any]]:
-    """The list under `member` by its entries' names."""
-    entries = document.get(member, []) if isinstance(document, Mapping) else None
-    if not isinstance(entries, list) or not all(isinstance(each, Mapping) for each in entries):
+def entries(document: Mapping[str, Any], member: str, where: str) -> dict[str, Mapping[str, Any]]:
+    """The list under `member` by its entries' names. Raises ConfigurationError."""
+    listed = document.get(member, [])
+    if not isinstance(listed, list) or not all(isinstance(each, Mapping) for each in listed):
         raise ConfigurationError(f"{where}: {member} must be an array of tables")
-    named = {name: each for each in entries if isinstance(name := each.get("name"), str) and name}
-    if len(named) < len(entries):
+    named = {name: each for each in listed if isinstance(name := each.get("name"), str) and name}
+    if len(named) < len(listed):
         raise ConfigurationError(f"{where}: every entry of {member} needs a name of its own")
     return named

@@ -47,8 +47,12 @@ def letter_content(
 
 
 def blob_path(subscription: str, moment: datetime, guid: str) -> str:
-    """Where the service puts a dead letter: the subscription in capitals, the UTC hour without padding."""
-    return f"{subscription.upper()}/{moment.year}/{moment.month}/{moment.day}/{moment.hour}/{guid}.json"
+    """Where the service puts a dead letter: the subscription in capitals, the UTC hour without padding.
+
+    A namespace's letters lie below namespace/topic/subscription, spelled as they are.
+    """
+    folder = subscription if "/" in subscription else subscription.upper()
+    return f"{folder}/{moment.year}/{moment.month}/{moment.day}/{moment.hour}/{guid}.json"
 
 
 def service_time(moment: float) -> str:

@@ -17,8 +17,15 @@ DELIVERED = "DeliverySuccessCount"
 ATTEMPT_FAILED = "DeliveryAttemptFailCount"
 DROPPED = "DroppedEventCount"
 DEAD_LETTERED = "DeadLetteredCount"
+RECEIVED = "SuccessfulReceivedEvents"
+ACKNOWLEDGED = "SuccessfulAcknowledgedEvents"
+RELEASED = "SuccessfulReleasedEvents"
+REJECTED = "SuccessfulRejectedEvents"
 
-NAMES = (PUBLISHED, PUBLISH_FAILED, MATCHED, UNMATCHED, DELIVERED, ATTEMPT_FAILED, DROPPED, DEAD_LETTERED)
+NAMES = (
+    PUBLISHED, PUBLISH_FAILED, MATCHED, UNMATCHED, DELIVERED, ATTEMPT_FAILED, DROPPED, DEAD_LETTERED,
+    RECEIVED, ACKNOWLEDGED, RELEASED, REJECTED,
+)  # fmt: skip
 SERIES_MAX = 10_000
 """Distinct label sets kept; later ones are counted without labels. Our choice: topics × subscriptions × reasons."""
 

@@ -190,7 +190,9 @@ def parse_properties(properties: object, around: Surroundings) -> Settings:
         schema=schema,
         attempts_max=attempts,
         live_seconds=minutes * 60.0,
-        dead_letter_container=None if dead_letter is None else _container(dead_letter, around),
+        dead_letter_container=None
+        if dead_letter is None
+        else storage_container(dead_letter, "properties.deadLetterDestination", around.storage_account),
         expires=_expiration(properties.get("expirationTimeUtc")),
     )
 
@@ -295,22 +297,23 @@ def _function_url(inner: Mapping[str, Any], functions_host: str) -> str:
     return f"{functions_host}/runtime/webhooks/eventgrid?functionName={found[1]}"
 
 
-def _container(document: Mapping[str, Any], around: Surroundings) -> str:
+def storage_container(document: object, where: str, account: str) -> str:
+    """The container of a dead-letter destination, which must be in the storage `account`. Raises Refused."""
+    if not isinstance(document, Mapping) or not isinstance(document.get("properties"), Mapping):
+        raise _invalid(f"{where} must be an object with endpointType and properties.")
     if document.get("endpointType") != "StorageBlob":
-        raise _invalid("properties.deadLetterDestination.endpointType must be StorageBlob.")
+        raise _invalid(f"{where}.endpointType must be StorageBlob.")
     inner = document["properties"]
     container = inner.get("blobContainerName")
     if not isinstance(container, str) or not container:
-        raise _invalid("properties.deadLetterDestination.properties.blobContainerName is required.")
+        raise _invalid(f"{where}.properties.blobContainerName is required.")
     found = _ACCOUNT_ID.fullmatch(str(inner.get("resourceId")))
     if found is None:
+        raise _invalid(f"{where}.properties.resourceId must be the ARM id of a storage account.")
+    if found[1].lower() != account.lower():
         raise _invalid(
-            "properties.deadLetterDestination.properties.resourceId must be the ARM id of a storage account."
-        )
-    if found[1].lower() != around.storage_account.lower():
-        raise _invalid(
-            f"properties.deadLetterDestination names the storage account '{found[1]}', but this emulator was started "
-            f"with '{around.storage_account}' (--storage)."
+            f"{where} names the storage account '{found[1]}', but this emulator was started with '{account}' "
+            "(--storage)."
         )
     return container
 

@@ -31,7 +31,7 @@ from emulators.eventgrid.delivery import (
 )
 from emulators.eventgrid.handshake import ORIGIN
 from emulators.eventgrid.metrics import Metrics
-from emulators.eventgrid.store import Attempt, Store, Waiting
+from emulators.eventgrid.store import Attempt, NewLetter, Store, Waiting
 from emulators.eventgrid.subscriptions import Subscription
 from emulators.eventgrid.transport import Incoming, Outgoing, Transport
 from emulators.eventgrid.waiting import wait
@@ -249,12 +249,15 @@ class Lane:
         due = now + limits.DEAD_LETTER_DELAY_SECONDS * desk.time_scale
         await desk.store.bury(
             waiting,
-            subscription=subscription.name,
-            container=container,
-            reason=reason,
-            due=due,
-            gives_up=due + limits.DEAD_LETTER_GIVE_UP_SECONDS * desk.time_scale,
-            content=content,
+            NewLetter(
+                subscription=subscription.name,
+                container=container,
+                reason=reason,
+                event_id=waiting.event_id,
+                due=due,
+                gives_up=due + limits.DEAD_LETTER_GIVE_UP_SECONDS * desk.time_scale,
+                content=content,
+            ),
         )
         desk.buried()
 
