@@ -99,6 +99,10 @@ async def _nothing() -> None:
     return None
 
 
+def _deaf(url: str) -> None:
+    return None
+
+
 def _nothing_to_end() -> None:
     return None
 
@@ -107,6 +111,7 @@ def _nothing_to_end() -> None:
 class Application:
     """What is served. `refuse_body` answers a request whose body exceeds `body_bytes_max` (its body is empty then).
 
+    `located` is told the URL it will be served at, before `open`: with port 0 nobody knows it earlier.
     `stopping` is called before requests in flight are waited for: long polls answer now, not when their time is over.
     """
 
@@ -115,6 +120,7 @@ class Application:
     body_bytes_max: int
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
+    located: Callable[[str], None] = _deaf
     stopping: Callable[[], None] = _nothing_to_end
 
 
@@ -204,6 +210,7 @@ async def serve(
     with stop_signals(stop):
         if exits_with_stdin:
             stop_when_stdin_closes(stop)
+        application.located(bind.url(listeners[0].getsockname()[1]))
         await application.open()
         try:
             serving = asyncio.create_task(server.serve(sockets=listeners))
@@ -300,6 +307,14 @@ async def _send(response: Response, send: Callable[[Any], Awaitable[None]], *, c
 
 class _Protocol(HttpToolsProtocol):
     """uvicorn's own protocol, plus a bound on header bytes and a way to cut the connection."""
+
+    def shutdown(self) -> None:
+        """A connection that nothing is under way on ends at once: over TLS a close waits for the peer's goodbye."""
+        idle = self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr] # typed too well
+        if idle and self.scheme == "https":
+            self.transport.abort()
+        else:
+            super().shutdown()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
