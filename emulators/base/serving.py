@@ -15,10 +15,12 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
+
+Result = TypeVar("Result")
 
 DISCARDED_BYTES_MAX = 64 * 1024 * 1024
 """How much of a body that is too large is still read, so that its sender hears the refusal. Our choice."""
@@ -151,14 +153,13 @@ def run(application: Application, bind: Bind, *, ready: Callable[[str], None], e
     )
 
 
-def run_loop(main: Any) -> None:
+def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
     """`asyncio.run`, on uvloop where it exists."""
     if sys.platform == "win32":
-        asyncio.run(main)
-    else:
-        import uvloop
+        return asyncio.run(main)
+    import uvloop
 
-        uvloop.run(main)
+    return uvloop.run(main)
 
 
 async def serve(

@@ -25,6 +25,18 @@ WORKER_DEATHS_WINDOW_SECONDS = 10.0
 """Our choice: the real host counts over half an hour."""
 DRAIN_SECONDS_MAX = 10.0
 """host: WebJobsScriptHostService, what a host stop grants to invocations in flight."""
+TIMED_OUT_DRAIN_SECONDS_MAX = 1.0
+"""What a worker in which a function has timed out is granted to send its answers: our choice, the host grants none."""
+WATCH_QUIET_MILLISECONDS = 50
+"""How long nothing may have changed before the app is loaded again: our choice (host: 300 ms and a debounce of 500)."""
+WATCH_BURST_MILLISECONDS = 1_600
+"""After that long, files that keep changing are a reason to load as well: watchfiles' own figure."""
+DEBUG_PORT_SECONDS_MAX = 10.0
+"""How long a debugger's port may take to become free after its worker has ended: our choice."""
+FUNCTION_TIMEOUT_SECONDS_DEFAULT = 1_800.0
+"""host: ScriptJobHostOptionsSetup.DefaultFunctionTimeout, of every plan but Consumption."""
+FUNCTION_TIMEOUT_SECONDS_MIN = 1.0
+"""host: ScriptJobHostOptionsSetup.MinFunctionTimeout."""
 
 EVENT_GRID_EVENTS_MAX = 5_000
 """Elements of one Event Grid delivery: the service's own maxEventsPerBatch."""
@@ -41,3 +53,7 @@ ROUTE_SEGMENTS_MAX = 64
 """Segments of a request path that are matched against routes: our choice."""
 KEY_BYTES = 40
 """Randomness of a generated key: host SecretManager makes 40 bytes."""
+KEY_WRITES_MAX = 20
+"""Attempts to change a document of keys that other processes change too: our choice."""
+KEYS_RELOAD_SECONDS_MIN = 60.0
+"""host: SecretManager, how often keys are read again because a caller's key was not among them."""

@@ -23,6 +23,10 @@ class StorageUnavailable(Exception):
     """The storage account did not answer, or refused. The text names it."""
 
 
+class Outdated(Exception):
+    """Somebody else has changed the document since it was read."""
+
+
 class JsonBlobs:
     """Documents under names in one container, which is created when first written to."""
 
@@ -33,29 +37,53 @@ class JsonBlobs:
 
     async def read(self, name: str) -> dict[str, Any] | None:
         """The document, or None when there is none. Raises StorageUnavailable, or ValueError for what is none."""
+        return (await self.read_version(name))[0]
+
+    async def read_version(self, name: str) -> tuple[dict[str, Any] | None, str]:
+        """The document (or None) and its ETag. Raises as `read`."""
         from azure.core.exceptions import AzureError, ResourceNotFoundError
 
         try:
             download = await self._client().download_blob(name)
             text = await download.readall()
         except ResourceNotFoundError:
-            return None
+            return None, ""
         except AzureError as failure:
             raise self._unavailable(failure) from failure
-        return json_object(text)
+        return json_object(text), download.properties.etag
 
     async def write(self, name: str, document: Mapping[str, Any]) -> None:
-        """Keep the document. Raises StorageUnavailable."""
-        from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+        """Keep the document, whatever was there. Raises StorageUnavailable."""
+        await self._upload(name, document, overwrite=True)
+
+    async def write_version(self, name: str, document: Mapping[str, Any], version: str) -> None:
+        """Keep the document in the place of that version, "" for none. Raises StorageUnavailable, Outdated."""
+        from azure.core import MatchConditions
+
+        if version:
+            condition = {"etag": version, "match_condition": MatchConditions.IfNotModified}
+            await self._upload(name, document, overwrite=True, **condition)
+        else:
+            await self._upload(name, document, overwrite=False)
+
+    async def _upload(self, name: str, document: Mapping[str, Any], **condition: Any) -> None:
+        from azure.core.exceptions import (
+            AzureError,
+            ResourceExistsError,
+            ResourceModifiedError,
+            ResourceNotFoundError,
+        )
 
         body = json.dumps(document).encode()
         try:
             try:
-                await self._client().upload_blob(name, body, overwrite=True)
+                await self._client().upload_blob(name, body, **condition)
             except ResourceNotFoundError:
                 with contextlib.suppress(ResourceExistsError):  # another host was faster
                     await self._client().create_container()
-                await self._client().upload_blob(name, body, overwrite=True)
+                await self._client().upload_blob(name, body, **condition)
+        except (ResourceExistsError, ResourceModifiedError) as failure:
+            raise Outdated(name) from failure
         except AzureError as failure:
             raise self._unavailable(failure) from failure
 
