@@ -5,6 +5,7 @@ A debugger's port belongs to one process: with one, the host runs one worker and
 
 from __future__ import annotations
 
+import os
 import shlex
 import socket
 from collections.abc import Sequence
@@ -51,7 +52,13 @@ def port_is_free(debugger: Debugger) -> bool:
     """Whether the debugger of a new worker could listen now."""
     family = socket.AF_INET6 if ":" in debugger.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex((debugger.address, debugger.port)) != 0
+        if os.name == "posix":  # as debugpy binds it: what is left of closed connections does not count
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((debugger.address, debugger.port))
+        except OSError:
+            return False
+    return True
 
 
 def _value_after(flag: str, arguments: Sequence[str]) -> str | None:

@@ -25,8 +25,11 @@ WORKER_DEATHS_WINDOW_SECONDS = 10.0
 """Our choice: the real host counts over half an hour."""
 DRAIN_SECONDS_MAX = 10.0
 """host: WebJobsScriptHostService, what a host stop grants to invocations in flight."""
-TIMED_OUT_DRAIN_SECONDS_MAX = 1.0
-"""What a worker in which a function has timed out is granted to send its answers: our choice, the host grants none."""
+SHORT_DRAIN_SECONDS_MAX = 1.0
+"""What a worker is granted that may never end, a function of it having timed out or a debugger holding it: our choice,
+the host grants none."""
+WORKER_ANSWER_SECONDS_MAX = 10.0
+"""What a worker may take to answer before it is passed over: our choice; code of the app may block it."""
 WATCH_QUIET_MILLISECONDS = 50
 """How long nothing may have changed before the app is loaded again: our choice (host: 300 ms and a debounce of 500)."""
 WATCH_BURST_MILLISECONDS = 1_600

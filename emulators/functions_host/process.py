@@ -17,7 +17,7 @@ from typing import Any
 
 from emulators.functions_host.channel import Channel, ChannelClosed, open_channel
 from emulators.functions_host.debugging import Debugger
-from emulators.functions_host.limits import DRAIN_SECONDS_MAX
+from emulators.functions_host.limits import DRAIN_SECONDS_MAX, WORKER_ANSWER_SECONDS_MAX
 from emulators.functions_host.order import StartOrder, hand_over
 
 KILL_AFTER_SECONDS = DRAIN_SECONDS_MAX + 5.0
@@ -100,12 +100,13 @@ class WorkerProcess:
         return wrong
 
     async def ask(self, kind: str, **members: Any) -> Any:
-        """What it answers; None when it is gone, which `exited` tells to whom it concerns."""
+        """What it answers; None when it does not: it is gone, which `exited` tells, or the app blocks it."""
         if self._channel is None:
             return None
         try:
-            return await self._channel.ask(kind, **members)
-        except ChannelClosed:
+            async with asyncio.timeout(WORKER_ANSWER_SECONDS_MAX):
+                return await self._channel.ask(kind, **members)
+        except (ChannelClosed, TimeoutError):
             return None
 
     async def stop(self, seconds_max: float = KILL_AFTER_SECONDS) -> None:

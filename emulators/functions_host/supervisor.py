@@ -24,7 +24,7 @@ from emulators.functions_host.console import Console
 from emulators.functions_host.debugging import port_is_free
 from emulators.functions_host.limits import (
     DEBUG_PORT_SECONDS_MAX,
-    TIMED_OUT_DRAIN_SECONDS_MAX,
+    SHORT_DRAIN_SECONDS_MAX,
     WORKER_DEATHS_MAX,
     WORKER_DEATHS_WINDOW_SECONDS,
 )
@@ -137,8 +137,7 @@ class Supervisor:
     async def _reload_in_place(self) -> None:
         """The debugger's port belongs to the worker of before, which therefore ends first; callers wait meanwhile."""
         assert self._plan.debugger is not None
-        await asyncio.gather(*(worker.ask("leave") for worker in self._workers))
-        await asyncio.gather(*(self._stop(worker) for worker in self._workers))
+        await asyncio.gather(*(self._stop(worker, SHORT_DRAIN_SECONDS_MAX) for worker in self._workers))
         try:
             async with asyncio.timeout(DEBUG_PORT_SECONDS_MAX):
                 while not port_is_free(self._plan.debugger):  # noqa: ASYNC110 - nobody tells when a port is free
@@ -180,7 +179,7 @@ class Supervisor:
             self._console.always(why, "warning")
             await worker.ask("leave")
             await self._replace(worker)
-            self._retire(worker, TIMED_OUT_DRAIN_SECONDS_MAX)
+            self._retire(worker, SHORT_DRAIN_SECONDS_MAX)
 
     async def _replace(self, worker: WorkerProcess) -> None:
         place = self._workers.index(worker)
