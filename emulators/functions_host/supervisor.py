@@ -180,6 +180,7 @@ class Supervisor:
             await worker.ask("leave")
             await self._replace(worker)
             self._retire(worker, SHORT_DRAIN_SECONDS_MAX)
+            self._console.always("Restart of language worker process(es) completed.", "warning")
 
     async def _replace(self, worker: WorkerProcess) -> None:
         place = self._workers.index(worker)
