@@ -32,7 +32,8 @@ from emulators.functions_host.index import Function
 from emulators.functions_host.invocation import Call, Invoker
 from emulators.functions_host.keys import EVENT_GRID_KEY, KeyRing, Level, satisfies
 from emulators.functions_host.limits import BODY_BYTES_MAX
-from emulators.functions_host.listeners import Listeners
+from emulators.functions_host.listeners import Listener, Listeners
+from emulators.functions_host.locks import BlobLease, SingletonListener, lock_name
 from emulators.functions_host.logs import InvocationLogs
 from emulators.functions_host.registry import HttpTarget, build_registry
 from emulators.functions_host.retries import read_host_retry_policy
@@ -63,6 +64,8 @@ class Flags:
     processes: int = 1
     number: int = 0
     """Which of the processes this is."""
+    instance_id: str = ""
+    """The host's own, common to all its processes: locks are held under it."""
 
 
 class Host:
@@ -86,6 +89,7 @@ class Host:
         self._flags = flags
         self._console = console
         self._clock, self._ids = clock or Clock(), Ids()
+        self._instance_id = flags.instance_id or self._ids.guid()
         self._supervision: Supervision = supervision or Alone(
             self._clock, self.health, self.activity, self.drain, self.listen
         )
@@ -107,7 +111,9 @@ class Host:
         self._store: JsonBlobs | None = None
         timers = {each.function.name: each for each in self._timers(host_id)}
         self._listeners = Listeners(
-            [listener for listener in timers.values() if listener.function.runs], self._clock, console
+            [self._singleton(listener, host_id) for listener in timers.values() if listener.function.runs],
+            self._clock,
+            console,
         )
         self._offline_page = _offline_page(root)
         self._keys = KeyRing(
@@ -123,7 +129,7 @@ class Host:
                 root,
                 flags.url,
                 host_id,
-                self._ids.guid(),
+                self._instance_id,
                 configuration,
                 failure="\n".join(part for part in (failure.report, str(failure)) if part) if failure else "",
                 is_offline=self._offline_page is not None,
@@ -152,6 +158,15 @@ class Host:
                     TimerListener(function, schedule, self._invoker, self._clock, self._console, store, host_id)
                 )
         return timers
+
+    def _singleton(self, listener: TimerListener, host_id: str) -> Listener:
+        """The listener under a lock, unless there is no storage to keep the lock in."""
+        try:
+            connection = webjobs_storage(self._settings)
+        except FunctionInError:
+            return listener
+        lock = BlobLease(connection, lock_name(host_id, listener.function.name), self._instance_id)
+        return SingletonListener(listener, lock, self._clock, self._console)
 
     def _status_store(self, function: Function) -> JsonBlobs | None:
         if not is_monitored(function, self.registry.schedules[function.name], self._clock.utc()):

@@ -60,3 +60,9 @@ KEY_WRITES_MAX = 20
 """Attempts to change a document of keys that other processes change too: our choice."""
 KEYS_RELOAD_SECONDS_MIN = 60.0
 """host: SecretManager, how often keys are read again because a caller's key was not among them."""
+LOCK_LEASE_SECONDS = 15
+"""webjobs-sdk: ListenerLockPeriod as WebJobsServiceCollectionExtensions sets it."""
+LOCK_POLL_SECONDS = 60.0
+"""webjobs-sdk: ListenerLockRecoveryPollingInterval, how often a lock that another host holds is asked for."""
+LOCK_RENEW_SECONDS_MIN = 1.0
+"""webjobs-sdk: SingletonManager, the shortest wait before a renewal that failed is tried again."""

@@ -35,6 +35,7 @@ class StartOrder:
     user_log_level: str
     system_log_level: str
     processes: int
+    instance_id: str = ""
     certificate: str = ""
     """A PFX file to serve https with, instead of a certificate of the local authority."""
     certificate_password: str = ""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from emulators.base.cli import announce
 from emulators.base.clock import Clock
+from emulators.base.ids import Ids
 from emulators.base.serving import Bind, PortTaken, listen
 from emulators.functions_host import settings as rules
 from emulators.functions_host.console import LEVELS, Console
@@ -115,6 +116,7 @@ def _plan(
         user_log_level=user_level,
         system_log_level=system_level,
         json_output_file=str(Path(options.json_output_file).absolute()) if options.json_output_file else "",
+        instance_id=Ids().guid(),
         processes=_processes(settings, is_debugging=debugger is not None),
     )
     # Whoever watches our stdin watches our exit code too, and wants to hear of a broken app by it.

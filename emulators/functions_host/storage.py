@@ -79,8 +79,7 @@ class JsonBlobs:
             try:
                 await self._client().upload_blob(name, body, **condition)
             except ResourceNotFoundError:
-                with contextlib.suppress(ResourceExistsError):  # another host was faster
-                    await self._client().create_container()
+                await create_container(self._client())
                 await self._client().upload_blob(name, body, **condition)
         except (ResourceExistsError, ResourceModifiedError) as failure:
             raise Outdated(name) from failure
@@ -95,26 +94,39 @@ class JsonBlobs:
 
     def _client(self) -> Any:
         if self._container is None:
-            from azure.core.pipeline.transport import AioHttpTransport
-            from azure.storage.blob.aio import ContainerClient
-
-            try:
-                self._container = ContainerClient.from_connection_string(
-                    self._connection,
-                    self._container_name,
-                    transport=AioHttpTransport(use_env_settings=False),
-                    retry_total=0,
-                    connection_timeout=STORAGE_SECONDS_MAX,
-                    read_timeout=STORAGE_SECONDS_MAX,
-                )
-            except ValueError as refusal:
-                raise StorageUnavailable(f"{STORAGE_SETTING} is not a connection string: {refusal}") from refusal
+            self._container = open_container(self._connection, self._container_name)
         return self._container
 
     def _unavailable(self, failure: Exception) -> StorageUnavailable:
         account = getattr(self._container, "primary_hostname", "") if self._container else ""
         first_line = str(failure).split("\n", 1)[0]
         return StorageUnavailable(f"storage account {account} ({STORAGE_SETTING}): {first_line}")
+
+
+def open_container(connection: str, name: str) -> Any:
+    """A client of one container. Raises StorageUnavailable for what is no connection string."""
+    from azure.core.pipeline.transport import AioHttpTransport
+    from azure.storage.blob.aio import ContainerClient
+
+    try:
+        return ContainerClient.from_connection_string(
+            connection,
+            name,
+            transport=AioHttpTransport(use_env_settings=False),
+            retry_total=0,
+            connection_timeout=STORAGE_SECONDS_MAX,
+            read_timeout=STORAGE_SECONDS_MAX,
+        )
+    except ValueError as refusal:
+        raise StorageUnavailable(f"{STORAGE_SETTING} is not a connection string: {refusal}") from refusal
+
+
+async def create_container(container: Any) -> None:
+    """Create the container, unless another host was faster."""
+    from azure.core.exceptions import ResourceExistsError
+
+    with contextlib.suppress(ResourceExistsError):
+        await container.create_container()
 
 
 def json_object(text: str | bytes) -> dict[str, Any]:

@@ -127,6 +127,7 @@ class Worker:
             cors=Cors(order.cors, order.cors_credentials),
             processes=order.processes,
             number=order.number,
+            instance_id=order.instance_id,
         )
         host = Host(
             order.root,
