@@ -13,7 +13,7 @@ import os
 import ssl
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from emulators.base.clock import Clock
