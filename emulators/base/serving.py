@@ -107,8 +107,8 @@ class Application:
     """What is served. `refuse_body` answers a request whose body exceeds `body_bytes_max` (its body is empty then).
 
     `located` is told the URL it will be served at, before `open`: with port 0 nobody knows it earlier.
-    `stopping` is called when no further connection is taken, before requests in flight are waited for: long polls answer
-    now, not when their time is over.
+    `stopping` is called when no further connection is taken, before requests in flight are waited for: long polls
+    answer now, not when their time is over.
     """
 
     handle: Handler

@@ -24,7 +24,6 @@ from emulators.cosmos.account import WELL_KNOWN_KEY
 from emulators.cosmos.application import create as create_cosmos
 from emulators.eventgrid.application import create as create_eventgrid
 from emulators.eventgrid.auth import DEVELOPMENT_KEY
-from emulators.eventgrid.storage import StorageUnavailable
 from emulators.eventgrid.transport import Incoming, Outgoing
 from local.provision import create_containers, eventgrid_resources
 from local.topology import read_topology
@@ -61,21 +60,6 @@ class SeededIds(Ids):
     def __init__(self, dice: random.Random) -> None:
         super().__init__(0)
         self._dice = dice
-
-
-class NoBlobs:
-    """Blob storage that is away: nothing is meant to end as a dead letter, and what does stays countable."""
-
-    async def write(self, container: str, path: str, content: bytes) -> None:
-        """Refuse."""
-        raise StorageUnavailable("there is no blob storage in the simulation")
-
-    async def exists(self, container: str, path: str) -> bool:
-        """Refuse."""
-        raise StorageUnavailable("there is no blob storage in the simulation")
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +136,7 @@ class World:
         ids = SeededIds(self._dice)
         self._cosmos_faults = Faults(self.clock)
         self.cosmos = create_cosmos(clock=self.clock, ids=ids, faults=self._cosmos_faults)
-        self.eventgrid = create_eventgrid(clock=self.clock, ids=ids, transport=Webhooks(self._push), blobs=NoBlobs())
+        self.eventgrid = create_eventgrid(clock=self.clock, ids=ids, transport=Webhooks(self._push))
         self.services = {COSMOS_PORT: self.cosmos, EVENT_GRID_PORT: self.eventgrid}
         self.topology = read_topology()
         self.observer = CosmosClient(
