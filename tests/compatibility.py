@@ -52,7 +52,6 @@ def _cosmos() -> Iterator[str]:
     for shape, actions in cosmos.ROUTES.items():
         yield f"| `/{shape}` | {', '.join(actions)} |"
     unbuilt = [f"`{kind}`" for kind in cosmos.NOT_BUILT]
-    unbuilt += [f"{' and '.join(actions)} on `/{shape}`" for shape, actions in cosmos.NOT_BUILT_ACTIONS.items()]
     yield from ("", f"Not built (501): {', '.join(unbuilt)}.", "")
 
 

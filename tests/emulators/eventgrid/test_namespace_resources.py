@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from emulators.base.serving import Bind
 from emulators.base.tls import certificate_file, server_context
+from emulators.eventgrid import namespaces
 from emulators.eventgrid.application import Options, create
 from emulators.eventgrid.namespaces.configuration import read_namespaces
 from emulators.eventgrid.namespaces.durations import parse_duration
@@ -234,3 +236,17 @@ def test_the_management_client_reports_arm_errors(management: Any) -> None:
         management.namespaces.begin_create_or_update(
             "g1", "sales", models.Namespace(location="x", sku=models.NamespaceSku(capacity=99))
         )
+
+
+@pytest.mark.our_choice("what the README shows must work as it stands")
+def test_the_readme_is_true(tmp_path: Path) -> None:
+    """Its configuration and its program, but for the port."""
+    text = (Path(namespaces.__file__).parent / "README.md").read_text(encoding="utf-8")
+    configuration, program = re.findall(r"```\w+\n(.*?)```", text, re.DOTALL)
+    file = tmp_path / "eventgrid.toml"
+    file.write_text(configuration, encoding="utf-8")
+    with served(lambda: create(options=Options(namespaces=read_namespaces(file)))) as url:
+        names: dict[str, Any] = {}
+        exec(program.replace("http://127.0.0.1:6500", url), names)
+        assert names["received"].event.data == {"order": "1"}
+        assert Emulator(url).totals()["SuccessfulAcknowledgedEvents"] == 1
