@@ -45,12 +45,14 @@ class Request:
     body: bytes = b""
     scheme: str = "http"
     client: str = "127.0.0.1"
+    _path: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def path(self) -> str:
-        """The percent-decoded path."""
-        raw = self.raw_path
-        return unquote(raw) if "%" in raw else raw
+        """The percent-decoded path, decoded once: many rooms ask for it."""
+        if not self._path:
+            self._path = unquote(self.raw_path)
+        return self._path
 
     @property
     def raw_path(self) -> str:
