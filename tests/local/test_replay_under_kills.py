@@ -126,10 +126,10 @@ def rebuild_step(settings: Mapping[str, str]) -> str:
 
 def test_both_sides_are_the_same_after_every_service_was_killed(tmp_path: Path) -> None:
     """Event Grid, Cosmos DB and the host are killed while 32 orders at a time are under way; nothing is lost."""
-    data, lives = tmp_path / "data", orders(120)
+    data, lives = tmp_path / "data", orders(80)
     with up(data):
         wait(data)
-        report = asyncio.run(run_replay(data, lives, {80: "eventgrid", 170: "cosmos", 260: "functions"}))
+        report = asyncio.run(run_replay(data, lives, {60: "eventgrid", 130: "cosmos", 200: "functions"}))
         assert report.differences == []
         assert set(report.answers) <= {"200", "201", "replayed"}
         code, verified = ended(operations(data, "verify", "--wait", "60"))
