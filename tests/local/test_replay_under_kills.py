@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,7 +17,8 @@ from azure.cosmos import CosmosClient
 from rich.console import Console
 
 from emulators.base.control import CONTROL_HEADER
-from local.client import Answer, OrderService
+from local.client import OrderService
+from local.kills import KillingService
 from local.replay import Report, replay
 from local.stack import app_settings
 from tests.local.test_up import ROOT, up, wait
@@ -49,28 +49,6 @@ def orders(count: int, name: str = "order") -> dict[str, list[str]]:
     return {f"{name}-{number}": list(LIVES[0 if number % 2 else number % 5]) for number in range(count)}
 
 
-class KillingService(OrderService):
-    """A client that kills a service of the stack after so many answered commands, and hurries retries in the end."""
-
-    def __init__(self, data: Path, victims: Mapping[int, str], commands: int) -> None:
-        self._data = data
-        self._victims = victims
-        self._answered = 0
-        self._commands = commands
-        self.sent = asyncio.Event()
-        super().__init__(json.loads((data / "up.json").read_text())["urls"]["functions"])
-
-    async def update(self, order_id: str, status: str, *, idempotency_key: str | None = None) -> Answer:
-        """Command, and kill if it is time to."""
-        answer = await super().update(order_id, status, idempotency_key=idempotency_key)
-        self._answered += 1
-        if victim := self._victims.get(self._answered):
-            os.kill(json.loads((self._data / "up.json").read_text())["processes"][victim], signal.SIGKILL)
-        if self._answered == self._commands:
-            self.sent.set()
-        return answer
-
-
 async def hurry(url: str, sent: asyncio.Event) -> None:
     """Turn Event Grid's clock once all commands are sent, so that its retries come soon."""
     await sent.wait()
@@ -81,16 +59,24 @@ async def hurry(url: str, sent: asyncio.Event) -> None:
             await asyncio.sleep(0.5)
 
 
-async def run_replay(data: Path, lives: dict[str, list[str]], victims: Mapping[int, str]) -> Report:
-    """Replay `lives`, killing the victims on the way."""
-    state = json.loads((data / "up.json").read_text())
-    commands = sum(map(len, lives.values()))
-    service = KillingService(data, victims, commands)
+async def run_replay(data: Path, lives: dict[str, list[str]], *, kill: bool) -> Report:
+    """Replay `lives`, killing each service on the way if told."""
+    urls, commands, sent = (
+        json.loads((data / "up.json").read_text())["urls"],
+        sum(map(len, lives.values())),
+        asyncio.Event(),
+    )
+    if kill:
+        service: OrderService = KillingService(
+            urls["functions"], data, commands, answered=lambda count: sent.set() if count == commands else None
+        )
+    else:
+        service = OrderService(urls["functions"])
+        sent.set()
     async with service:
-        hurrying = asyncio.create_task(hurry(state["urls"]["eventgrid"], service.sent))
-        settings = settings_of(data)
+        hurrying = asyncio.create_task(hurry(urls["eventgrid"], sent))
         try:
-            return await replay(lives, service, settings, concurrency=CONCURRENCY, console=Console(quiet=True))
+            return await replay(lives, service, settings_of(data), concurrency=CONCURRENCY, console=Console(quiet=True))
         finally:
             hurrying.cancel()
 
@@ -129,7 +115,7 @@ def test_both_sides_are_the_same_after_every_service_was_killed(tmp_path: Path) 
     data, lives = tmp_path / "data", orders(80)
     with up(data):
         wait(data)
-        report = asyncio.run(run_replay(data, lives, {60: "eventgrid", 130: "cosmos", 200: "functions"}))
+        report = asyncio.run(run_replay(data, lives, kill=True))
         assert report.differences == []
         assert set(report.answers) <= {"200", "201", "replayed"}
         code, verified = ended(operations(data, "verify", "--wait", "60"))
@@ -141,10 +127,10 @@ def test_a_rebuild_killed_during_traffic_is_resumed(tmp_path: Path) -> None:
     data, before, meanwhile = tmp_path / "data", orders(40), orders(60, "late")
     with up(data):
         wait(data)
-        asyncio.run(run_replay(data, before, {}))
+        asyncio.run(run_replay(data, before, kill=False))
 
         async def rebuild_amid_traffic() -> tuple[int, dict[str, Any]]:
-            traffic = asyncio.create_task(run_replay(data, meanwhile, {}))
+            traffic = asyncio.create_task(run_replay(data, meanwhile, kill=False))
             killed = operations(data, "rebuild")
             while await asyncio.to_thread(rebuild_step, settings_of(data)) not in ("copy", "verify"):
                 assert killed.poll() is None
