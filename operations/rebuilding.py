@@ -155,8 +155,10 @@ class Rebuild:
     async def _point(self, generations: Generations) -> None:
         pointer = self._deployment.read.projection.pointer
         for _ in range(POINTER_CHANGES_MAX):
-            await self._do(self._journal.put)  # still ours to change
+            # Looked at before the journal is found to be ours: whoever takes over after that changes the pointer, and
+            # what was seen of it is then no longer good for changing it.
             seen = await self._do(pointer.look)
+            await self._do(self._journal.put)
             if seen.etag is not None and seen.generations == generations:
                 return
             if await self._do(partial(pointer.point, generations, seen)):
