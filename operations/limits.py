@@ -37,6 +37,9 @@ LETTER_BYTES_MAX = 16 * 1024 * 1024
 """Of a blob with dead letters. Event Grid writes events of at most 1 MB, a few to a blob."""
 RELAY_PORTIONS_MAX = 1000
 """Portions that one run of `relay` publishes: half a million events."""
+STORAGE_RETRIES_MAX = 3
+STORAGE_RETRY_SECONDS = 1
+"""The storage SDK's own (from 15 s on, growing) would keep an operator with a wrong address waiting for minutes."""
 
 RETAIN_DAYS_MIN = 2
 """Events younger than Event Grid's longest time to live (24 h), and a day for redriving, may still arrive: were their

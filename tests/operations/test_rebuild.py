@@ -43,6 +43,17 @@ async def test_queries_read_the_new_generation_and_it_is_the_same(service: Servi
     assert [each for each in service.documents("orders-parked") if each["type"] == "rebuild"] == []
 
 
+async def test_a_rebuild_needs_no_more_than_data_roles(service: Service) -> None:
+    """Whatever it writes are documents: an Entra data role may not make, change or delete containers."""
+    await fill(service, 2)
+    service.stack.calls.clear()
+    await operate(service, "rebuild")
+    await operate(service, "rebuild", "--empty-old")
+    writes = [path for method, path in service.stack.calls if method != "GET"]
+    assert len(writes) > 20
+    assert [path for path in writes if "/docs/" not in path] == []
+
+
 async def test_a_rebuild_heals_what_repair_can_not(service: Service) -> None:
     """Views and steps that no event explains are not in the new generation."""
     await fill(service, 2)
