@@ -23,6 +23,8 @@ COPY_ORDERS = 200
 """Orders copied between two notes in the journal: what a killed rebuild does again at most."""
 COPY_EVENTS_MAX = 99
 """Events of one order saved at once: a transactional batch takes 100 operations, one of them writes the view."""
+EMPTY_FACTOR_MAX = 3
+"""A generation that is being emptied may show its documents so many times; then somebody writes into it."""
 VERIFY_PASSES_MAX = 3
 """Comparisons, each with repair, before a rebuild gives up on its new generation."""
 LEASE_SECONDS = 60.0
