@@ -101,7 +101,7 @@ class Redrive:
             for event in events.values():
                 await self._apply(event)
             return set(events)
-        accepted = await self._deployment.write.publisher.send(list(events.values()))
+        accepted = await self._deployment.write.publisher.send(list(events.values()), by="redrive")
         return set(list(events)[: len(accepted)])
 
     async def _apply(self, event: OrderStatusUpdated) -> None:

@@ -30,6 +30,8 @@ TRANSITIONS: Mapping[OrderStatus, tuple[OrderStatus, ...]] = {
 
 FINAL = frozenset({S.DELIVERED, S.CANCELED, S.RETURNED})
 """Where a life ordinarily ends. A delivered order may still come back, but not after as long as orders are kept."""
+BEGINNINGS = frozenset(OrderStatus) - {after for allowed in TRANSITIONS.values() for after in allowed}
+"""Where an ordinary life begins: no order comes there from another status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,11 @@ def decide(order: Order | Tombstone | None, command: UpdateOrderStatus, now: dat
         return NotAllowed(order, allowed)
     # Clocks of two instances differ; an order's time must not run backwards while its version goes up.
     return _event(command, order.status, order.version + 1, max(now, order.updated_at))
+
+
+def is_beginning(command: UpdateOrderStatus) -> bool:
+    """Whether `command` most likely is about an order never seen before."""
+    return command.status in BEGINNINGS and command.if_version is None
 
 
 def _is_as_seen(order: Order | None, command: UpdateOrderStatus) -> bool:

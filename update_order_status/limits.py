@@ -4,6 +4,8 @@ COMMAND_BYTES_MAX = 16 * 1024
 """One command. An order id and a status need 200 bytes; the rest is room for white space."""
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 1024
 """Longer than any UUID, URL or hash in use; hosts cap all headers together at 16 to 32 KiB."""
+BATCH_KEY_CHARACTERS_MAX = IDEMPOTENCY_KEY_CHARACTERS_MAX - 3
+"""A batch's key with the place of a command, up to `/99`, is that command's own key."""
 BATCH_BYTES_MAX = 256 * 1024
 BATCH_COMMANDS_MAX = 100
 BATCH_ORDERS_AT_ONCE = 8

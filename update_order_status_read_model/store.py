@@ -19,6 +19,8 @@ from update_order_status_read_model.projector import HistoryEntry, OrderView
 COUNT_QUERY = "SELECT VALUE COUNT(1) FROM c WHERE c.type = 'view' AND c.status = @status"
 NEWEST_QUERY = "SELECT TOP 1 c.updatedAt, c.projectedAt FROM c WHERE c.type = 'view' ORDER BY c.updatedAt DESC"
 IF_A_VIEW = "FROM c WHERE c.type = 'view'"
+IMMUTABLE = {"id", "orderId", "type"}
+"""Members of a view that no event changes."""
 HISTORY_QUERY = "SELECT TOP @count * FROM c WHERE c.type = 'history' AND c.version > @after ORDER BY c.version"
 
 
@@ -68,7 +70,18 @@ class ViewStore:
             write_view = ("create", (document,))
         else:
             write_view = ("replace", (view.order_id, document), {"if_match_etag": replacing.etag})
-        # Built anew for each attempt: azure-cosmos takes the ETag out of the caller's own list while formatting it.
+        return await self._execute(view.order_id, write_view, entries)
+
+    async def advance(self, view: OrderView, entries: Sequence[HistoryEntry]) -> bool:
+        """Write view and entries over an older view, in a single call. False: there is no such view, nothing was done.
+
+        The condition is the version gate itself, so no ETag and no look beforehand are needed. It says nothing of why
+        it does not hold (no view yet, a newer one, a tombstone): whoever wants to know has to look.
+        """
+        document = view_document(view, self._now())
+        changes = [{"op": "set", "path": f"/{name}", "value": document[name]} for name in document.keys() - IMMUTABLE]
+        older = f"{IF_A_VIEW} AND c.version < {view.version:d}"
+        write_view = ("patch", (view.order_id, changes), {"filter_predicate": older})
         return await self._execute(view.order_id, write_view, entries)
 
     async def save_entries(self, order_id: str, entries: Sequence[HistoryEntry]) -> bool:
@@ -82,6 +95,7 @@ class ViewStore:
 
     async def _execute(self, order_id: str, gate: tuple[Any, ...], entries: Sequence[HistoryEntry]) -> bool:
         """Write `entries` if `gate`, the write to the view, passes."""
+        # Made anew for each attempt: azure-cosmos takes the condition out of the caller's own list while formatting it.
         batch = [gate, *(("upsert", (history_document(entry),)) for entry in entries)]
         try:
             with translated_store_errors():

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from order_telemetry import SILENT, Telemetry
+from order_telemetry.transport import Transport, transport
+from order_telemetry.wiring import process_telemetry
 from update_order_status_read_model import limits
 from update_order_status_read_model.errors import SettingsWrong, translated_store_errors
 from update_order_status_read_model.fallback import WriteSideFallback
@@ -47,6 +49,8 @@ class Surroundings:
     now: Callable[[], datetime] = _now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     pause_up_to: Callable[[float], Awaitable[None]] = _pause_up_to
+    telemetry: Telemetry = SILENT
+    transport: Transport = transport
 
 
 REAL = Surroundings()
@@ -113,7 +117,8 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Read
 
             credential = DefaultAzureCredential()
             connections.push_async_callback(credential.close)
-        client = _cosmos_client(settings, credential)
+        telemetry = surroundings.telemetry
+        client = _cosmos_client(settings, credential, surroundings)
         connections.push_async_callback(client.close)
         with translated_store_errors():
             await client.__aenter__()
@@ -129,17 +134,17 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Read
         if settings.fallback == "write":
             fallback = WriteSideFallback(database.get_container_client(settings.write_container))
         return ReadSide(
-            Projection(pointer, stores, ParkingLot(parked, now), surroundings.pause_up_to),
-            Queries(pointer, stores, fallback, settings.token_key.encode(), now, surroundings.sleep),
+            Projection(pointer, stores, ParkingLot(parked, now), surroundings.pause_up_to, now, telemetry),
+            Queries(pointer, stores, fallback, settings.token_key.encode(), now, surroundings.sleep, telemetry),
             {number: GenerationUpkeep(container, stores[number]) for number, container in containers.items()},
             parked,
             connections.pop_all(),
         )
 
 
-def _cosmos_client(settings: Settings, credential: Any) -> CosmosClient:
+def _cosmos_client(settings: Settings, credential: Any, surroundings: Surroundings) -> CosmosClient:
     options: dict[str, Any] = {
-        "transport": AioHttpTransport(use_env_settings=settings.proxy),
+        "transport": surroundings.transport(surroundings.telemetry, "cosmos", proxy=settings.proxy),
         "connection_timeout": limits.STORE_CONNECT_TIMEOUT_SECONDS,
         "read_timeout": limits.STORE_READ_TIMEOUT_SECONDS,
         "retry_throttle_total": limits.STORE_THROTTLE_RETRIES_MAX,
@@ -163,7 +168,9 @@ async def read_side() -> ReadSide:
     """
     global _connecting
     if _connecting is None or _has_failed(_connecting):
-        _connecting = asyncio.create_task(connect(Settings.read(os.environ)))
+        _connecting = asyncio.create_task(
+            connect(Settings.read(os.environ), Surroundings(telemetry=process_telemetry()))
+        )
     return await asyncio.shield(_connecting)
 
 
