@@ -163,6 +163,9 @@ def _parser() -> argparse.ArgumentParser:
         "--concurrency", type=_positive, default=16, help="orders under way at once (default %(default)s)"
     )
     replay.add_argument("--orders", type=_positive, help="replay the first N orders only")
+    replay.add_argument(
+        "--kill", action="store_true", help="kill Event Grid, Cosmos DB and the host on the way, one after the other"
+    )
     replay.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
     _data_argument(replay)
     chaos = verbs.add_parser(
