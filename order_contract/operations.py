@@ -121,6 +121,7 @@ OPERATIONS = (
         problems=(
             *COMMAND_PROBLEMS,
             commands.TRANSITION_NOT_ALLOWED,
+            commands.ERASED,
             commands.STALE_VERSION,
             commands.KEY_REUSED,
         ),

@@ -4,10 +4,10 @@ of the SDK included."""
 from __future__ import annotations
 
 import time
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
-from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 
 from order_telemetry.port import SpanKind, Telemetry
 from order_telemetry.signals import CALL_SECONDS, REQUEST_CHARGE
@@ -25,6 +25,13 @@ _BY_HEADER = {
     "x-ms-documentdb-isquery": "query",
     "x-ms-documentdb-is-upsert": "upsert",
 }
+
+
+class Transport(Protocol):
+    """Makes a client's transport; a simulation has one of its own."""
+
+    def __call__(self, telemetry: Telemetry, dependency: Dependency, *, proxy: bool) -> AsyncHttpTransport[Any, Any]:
+        """The transport for calls to `dependency`."""
 
 
 def transport(telemetry: Telemetry, dependency: Dependency, *, proxy: bool) -> AioHttpTransport:

@@ -206,6 +206,12 @@ class Service:
         answer = requests.post(f"{url}/_emulator/faults", json=document, headers={CONTROL_HEADER: "1"}, timeout=10)
         assert answer.status_code == 201, answer.text
 
+    def turn_clock(self, service: str, seconds: float) -> None:
+        """Let time pass in the `cosmos` or `eventgrid` emulator, for all tests of this process."""
+        url, document = getattr(self.stack, service), {"advanceSeconds": seconds}
+        answer = requests.post(f"{url}/_emulator/clock", json=document, headers={CONTROL_HEADER: "1"}, timeout=10)
+        assert answer.status_code == 200, answer.text
+
     async def _writes(self) -> write_wiring.WriteSide:
         return self.write
 

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import azure.functions as func
 
 from order_telemetry import EventLog
-from update_order_status.domain import NotAllowed, Stale, UpdateOrderStatus
+from update_order_status.domain import Gone, NotAllowed, Stale, UpdateOrderStatus
 from update_order_status.errors import (
+    ERASED,
     FAILED,
     KEY_REUSED,
     STALE_VERSION,
@@ -69,7 +70,7 @@ def _delivery(delivered: bool) -> EventDelivery:
     return "sent" if delivered else "deferred"
 
 
-def refusal(outcome: NotAllowed | Stale | KeyReused) -> Refused:
+def refusal(outcome: NotAllowed | Stale | Gone | KeyReused) -> Refused:
     """The problem that tells of a command that may not take effect."""
     match outcome:
         case NotAllowed(order, allowed):
@@ -85,6 +86,8 @@ def refusal(outcome: NotAllowed | Stale | KeyReused) -> Refused:
         case Stale(order):
             assert order is not None
             return Refused(STALE_VERSION, f"The order is at version {order.version}.", version=order.version)
+        case Gone(tombstone):
+            return Refused(ERASED, f"Nothing is kept of order {tombstone.order_id}, and no command brings it back.")
         case KeyReused(asked_before):
             return Refused(KEY_REUSED, f"With this key the order was to become {asked_before}.")
 

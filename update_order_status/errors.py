@@ -124,6 +124,7 @@ INVALID_REQUEST = Problem(400, "invalid-request", "The request is not a valid co
 TRANSITION_NOT_ALLOWED = Problem(
     409, "transition-not-allowed", "The order cannot take this status now", TransitionProblem
 )
+ERASED = Problem(410, "order-erased", "The order has been erased")
 STALE_VERSION = Problem(412, "stale-version", "The order is not at the version that If-Match names", StaleProblem)
 TOO_LARGE = Problem(413, "too-large", "The request is larger than a command may be")
 KEY_REUSED = Problem(422, "idempotency-key-reused", "The Idempotency-Key was used for another command on this order")

@@ -11,6 +11,7 @@ from order_events import OrderStatus, OrderStatusUpdated
 from order_telemetry import Telemetry
 from order_telemetry.signals import COMMAND_SPAN, CONFLICTS
 from update_order_status.domain import (
+    Gone,
     NotAllowed,
     Order,
     Stale,
@@ -50,7 +51,7 @@ class KeyReused:
     asked_before: OrderStatus
 
 
-Outcome = Accepted | NotAllowed | Stale | KeyReused
+Outcome = Accepted | NotAllowed | Stale | Gone | KeyReused
 
 
 class CommandHandler:
@@ -98,6 +99,8 @@ class CommandHandler:
         `tried` is what may have been committed under the command's id so far.
         """
         decision = decide(stored.order if stored else None, command, self._now())
+        if isinstance(decision, Gone):
+            return decision
         if not isinstance(decision, OrderStatusUpdated):
             return await self._answer(command, decision, tried)
         commit = await self._orders.commit(decision, stored)

@@ -21,7 +21,7 @@ from update_order_status.repository import OrderRepository
 
 log = EventLog(__name__)
 
-Sender = Literal["request", "relay"]
+Sender = Literal["request", "relay", "redrive"]
 Envelope = Callable[[OrderStatusUpdated], dict[str, Any]]
 
 
@@ -44,6 +44,12 @@ class Publisher:
 
     async def publish(self, events: Sequence[OrderStatusUpdated], by: Sender = "request") -> frozenset[str]:
         """Send and mark `events`; the ids of those that Event Grid has accepted."""
+        accepted = await self.send(events, by)
+        await self._mark(accepted)
+        return frozenset(event.event_id for event in accepted)
+
+    async def send(self, events: Sequence[OrderStatusUpdated], by: Sender) -> list[OrderStatusUpdated]:
+        """Send `events`; those that Event Grid has accepted, which are the first ones."""
         accepted: list[OrderStatusUpdated] = []
         for chunk, envelopes in self._chunks(events):
             with self._spans(chunk, by):
@@ -52,8 +58,7 @@ class Publisher:
             accepted += chunk
         self._telemetry.add(PUBLISHED, len(accepted), {"by": by})
         self._telemetry.add(DEFERRED, len(events) - len(accepted))
-        await self._mark(accepted)
-        return frozenset(event.event_id for event in accepted)
+        return accepted
 
     async def _send(self, envelopes: list[dict[str, Any]]) -> bool:
         try:

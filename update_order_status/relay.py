@@ -20,11 +20,12 @@ log = EventLog(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """What one tick found and sent."""
+    """What one tick found and sent. `unreadable`: events of a newer version, left for code that can read them."""
 
     found: int
     sent: int
     oldest_age_seconds: float
+    unreadable: int = 0
 
 
 class Relay:
@@ -42,25 +43,29 @@ class Relay:
         self._orders = orders
         self._publisher = publisher
         self._now = now
-        self._grace = timedelta(seconds=grace_seconds)
+        self.grace = timedelta(seconds=grace_seconds)
         self._events_max = events_max
         self._telemetry = telemetry
 
-    async def tick(self) -> Relayed:
-        """Publish and mark one portion of what is pending."""
+    async def tick(self, grace: timedelta | None = None) -> Relayed:
+        """Publish and mark one portion of what is pending for longer than `grace`."""
         with self._telemetry.span(RELAY_SPAN) as span:
-            relayed = await self._tick()
+            relayed = await self._tick(self.grace if grace is None else grace)
             span.note({"orders.found": relayed.found, "orders.sent": relayed.sent})
         self._telemetry.add(PENDING, relayed.found)
         self._telemetry.add(PENDING_AGE, relayed.oldest_age_seconds)
         return relayed
 
-    async def _tick(self) -> Relayed:
+    async def _tick(self, grace: timedelta) -> Relayed:
         now = self._now()
-        pending = await self._orders.list_pending(now - self._grace, self._events_max)
-        if not pending:
-            return Relayed(0, 0, 0.0)
-        age_seconds = (now - pending[0].occurred_at).total_seconds()
-        sent = await self._publisher.publish(pending, by="relay")
-        log.warning("relay", found=len(pending), sent=len(sent), oldest_pending_seconds=round(age_seconds, 1))
-        return Relayed(len(pending), len(sent), age_seconds)
+        pending = await self._orders.list_pending(now - grace, self._events_max)
+        if pending.unreadable:
+            log.urgent(
+                "relay: events of a newer version wait for the code that knows it", unreadable=pending.unreadable
+            )
+        if not pending.events:
+            return Relayed(0, 0, 0.0, pending.unreadable)
+        age_seconds = (now - pending.events[0].occurred_at).total_seconds()
+        sent = await self._publisher.publish(pending.events, by="relay")
+        log.warning("relay", found=len(pending.events), sent=len(sent), oldest_pending_seconds=round(age_seconds, 1))
+        return Relayed(len(pending.events), len(sent), age_seconds, pending.unreadable)

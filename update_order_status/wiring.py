@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from order_events import to_cloud_event, to_event_grid_event
 from order_telemetry import SILENT, Telemetry
-from order_telemetry.transport import transport
+from order_telemetry.transport import Transport, transport
 from order_telemetry.wiring import process_telemetry
 from update_order_status import limits
 from update_order_status.errors import SettingsWrong, translated_store_errors
@@ -29,6 +29,7 @@ from update_order_status.handler import CommandHandler
 from update_order_status.publisher import Envelope, Publisher
 from update_order_status.relay import Relay
 from update_order_status.repository import OrderRepository
+from update_order_status.upkeep import OrderUpkeep
 
 ENVELOPES: Mapping[str, Envelope] = {
     "EventGridSchema": to_event_grid_event,
@@ -56,6 +57,7 @@ class Surroundings:
     now: Callable[[], datetime] = _now
     pause_up_to: Callable[[float], Awaitable[None]] = _pause_up_to
     telemetry: Telemetry = SILENT
+    transport: Transport = transport
 
 
 REAL = Surroundings()
@@ -107,6 +109,7 @@ class WriteSide:
     publisher: Publisher
     relay: Relay
     orders: OrderRepository
+    upkeep: OrderUpkeep
     _connections: AsyncExitStack
 
     async def close(self) -> None:
@@ -125,18 +128,19 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Writ
             credential = DefaultAzureCredential()
             connections.push_async_callback(credential.close)
         telemetry = surroundings.telemetry
-        store = _cosmos_client(settings, credential, telemetry)
+        store = _cosmos_client(settings, credential, surroundings)
         connections.push_async_callback(store.close)
         topic = EventGridPublisherClient(
             settings.topic_endpoint,
             AzureKeyCredential(settings.topic_key) if settings.topic_key else credential,
-            transport=transport(telemetry, "eventgrid", proxy=settings.proxy),
+            transport=surroundings.transport(telemetry, "eventgrid", proxy=settings.proxy),
             retry_total=0,
         )
         connections.push_async_callback(topic.close)
         with translated_store_errors():
             await store.__aenter__()
-        orders = OrderRepository(store.get_database_client(settings.database).get_container_client(settings.container))
+        container = store.get_database_client(settings.database).get_container_client(settings.container)
+        orders = OrderRepository(container)
         envelope = ENVELOPES[settings.event_schema]
         publisher = Publisher(topic, orders, envelope, settings.publish_budget_seconds, telemetry)
         now, grace_seconds = surroundings.now, settings.relay_grace_seconds
@@ -145,13 +149,14 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Writ
             publisher,
             Relay(orders, publisher, now, grace_seconds, limits.RELAY_EVENTS_MAX, telemetry),
             orders,
+            OrderUpkeep(container),
             connections.pop_all(),
         )
 
 
-def _cosmos_client(settings: Settings, credential: Any, telemetry: Telemetry) -> CosmosClient:
+def _cosmos_client(settings: Settings, credential: Any, surroundings: Surroundings) -> CosmosClient:
     options: dict[str, Any] = {
-        "transport": transport(telemetry, "cosmos", proxy=settings.proxy),
+        "transport": surroundings.transport(surroundings.telemetry, "cosmos", proxy=settings.proxy),
         "connection_timeout": limits.STORE_CONNECT_TIMEOUT_SECONDS,
         "read_timeout": limits.STORE_READ_TIMEOUT_SECONDS,
         "retry_throttle_total": limits.STORE_THROTTLE_RETRIES_MAX,

@@ -3,7 +3,7 @@ faster. Raising is the retry: Event Grid brings the event again."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from update_order_status_read_model.errors import Contended
 from update_order_status_read_model.generations import GenerationPointer
 from update_order_status_read_model.limits import PROJECT_ATTEMPTS_MAX, PROJECT_PAUSE_SECONDS
 from update_order_status_read_model.parking import ParkingLot
-from update_order_status_read_model.projector import history_entry, project
+from update_order_status_read_model.projector import project_all
 from update_order_status_read_model.store import ViewStore
 
 log = EventLog(__name__)
@@ -48,7 +48,7 @@ class Projection:
             correlated(span.traceparent or event.traceparent),
         ):
             changed = [
-                await apply(self.stores[generation], event, self.pause_up_to)
+                await apply(self.stores[generation], [event], self.pause_up_to)
                 for generation in (await self.pointer.get()).written
             ]
             result = "applied" if any(changed) else "known"
@@ -67,24 +67,29 @@ class Projection:
             )
 
 
-async def apply(store: ViewStore, event: OrderStatusUpdated, pause_up_to: Pause) -> bool:
-    """Apply `event` to one generation; whether its view changed. Raises Contended when rivals never let it through."""
-    view, entry = project(None, event), history_entry(None, event)
-    # A later event ordinarily finds an older view: then one call is all, as for the first.
-    if view and entry and event.version > 1 and await store.advance(view, entry):
+async def apply(store: ViewStore, events: Sequence[OrderStatusUpdated], pause_up_to: Pause) -> bool:
+    """Apply events of one order to one generation; whether its view changed.
+
+    Raises Contended when rivals never let them through.
+    """
+    order_id = events[0].order_id
+    begins = any(event.version == 1 for event in events)
+    view, entries = project_all(None, events)
+    # Later events ordinarily find an older view: then one call is all, as for the first.
+    if view is not None and not begins and await store.advance(view, entries):
         return True
     for attempt in range(PROJECT_ATTEMPTS_MAX):
         if attempt:
             await pause_up_to(PROJECT_PAUSE_SECONDS * 2 ** (attempt - 1))
         # The first event of an order needs no look: creating the view is the question and the answer in one call.
-        stored = await store.get(event.order_id) if event.version > 1 or attempt else None
+        stored = None if begins and not attempt else await store.get(order_id)
         before = stored.view if stored else None
-        view, entry = project(before, event), history_entry(before, event)
-        if entry is None:
+        view, entries = project_all(before, events)
+        if not entries:
             return False
         if view is None:
-            await store.save_entry(entry)
-            return False
-        if await store.save(view, entry, stored):
+            if await store.save_entries(order_id, entries):
+                return False
+        elif await store.save(view, entries, stored):
             return True
-    raise Contended(f"{event.event_id} lost {PROJECT_ATTEMPTS_MAX} races")
+    raise Contended(f"order {order_id} lost {PROJECT_ATTEMPTS_MAX} races")

@@ -58,7 +58,7 @@ class Queries:
             store = await self._store()  # asked for at each look: a rebuild may switch generations meanwhile
             stored = await store.get(order_id)
             view = stored.view if stored else None
-            if view is not None and view.version >= version_min:
+            if view is not None and (view.erased or view.version >= version_min):
                 return self._found(view, "read")
             left_seconds = (deadline - self.now()).total_seconds()
             if left_seconds <= 0:
@@ -68,7 +68,7 @@ class Queries:
             raise Refused(NOT_FOUND, f"The read side knows no order {order_id}.")
         if self.fallback is not None:
             view = await self.fallback.get(order_id)
-            if view is not None and view.version >= version_min:
+            if view is not None and (view.erased or view.version >= version_min):
                 return self._found(view, "write")
         self.telemetry.add(ORDER_READS, 1, {"source": "late"})
         raise Refused(

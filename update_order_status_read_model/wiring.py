@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from azure.cosmos.aio import CosmosClient
+from azure.cosmos.aio import ContainerProxy, CosmosClient
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from order_telemetry import SILENT, Telemetry
-from order_telemetry.transport import transport
+from order_telemetry.transport import Transport, transport
 from order_telemetry.wiring import process_telemetry
 from update_order_status_read_model import limits
 from update_order_status_read_model.errors import SettingsWrong, translated_store_errors
@@ -28,6 +28,7 @@ from update_order_status_read_model.parking import ParkingLot
 from update_order_status_read_model.projection import Projection
 from update_order_status_read_model.queries import Queries
 from update_order_status_read_model.store import ViewStore
+from update_order_status_read_model.upkeep import GenerationUpkeep
 
 GENERATIONS = (1, 2)
 """The generations that are provisioned: containers named `<OrdersReadContainer>-1` and `-2`."""
@@ -49,6 +50,7 @@ class Surroundings:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     pause_up_to: Callable[[float], Awaitable[None]] = _pause_up_to
     telemetry: Telemetry = SILENT
+    transport: Transport = transport
 
 
 REAL = Surroundings()
@@ -70,6 +72,9 @@ class Settings(BaseModel):
     fallback: Literal["write", "none"] = Field("write", alias="OrdersReadYourWritesFallback")
     proxy: bool = False
     """Whether the environment names a proxy. Looking for one in every call would cost a third of its CPU time."""
+    generations_cache_seconds: float = Field(
+        limits.GENERATIONS_CACHE_SECONDS, alias="OrdersGenerationsCacheSeconds", gt=0, le=60
+    )
     token_key: str = Field(alias="OrdersContinuationTokenKey", min_length=16)
 
     @classmethod
@@ -92,6 +97,9 @@ class ReadSide:
 
     projection: Projection
     queries: Queries
+    upkeep: Mapping[int, GenerationUpkeep]
+    bookkeeping: ContainerProxy
+    """The container of parked events and of the pointer, in which a rebuild keeps its journal too."""
     _connections: AsyncExitStack
 
     async def close(self) -> None:
@@ -110,31 +118,33 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Read
             credential = DefaultAzureCredential()
             connections.push_async_callback(credential.close)
         telemetry = surroundings.telemetry
-        client = _cosmos_client(settings, credential, telemetry)
+        client = _cosmos_client(settings, credential, surroundings)
         connections.push_async_callback(client.close)
         with translated_store_errors():
             await client.__aenter__()
         database = client.get_database_client(settings.database)
         parked = database.get_container_client(settings.parked_container)
         now = surroundings.now
-        stores = {
-            number: ViewStore(database.get_container_client(f"{settings.read_container}-{number}"), now)
-            for number in GENERATIONS
+        containers = {
+            number: database.get_container_client(f"{settings.read_container}-{number}") for number in GENERATIONS
         }
-        pointer = GenerationPointer(parked, now)
+        stores = {number: ViewStore(container, now) for number, container in containers.items()}
+        pointer = GenerationPointer(parked, now, settings.generations_cache_seconds)
         fallback = None
         if settings.fallback == "write":
             fallback = WriteSideFallback(database.get_container_client(settings.write_container))
         return ReadSide(
             Projection(pointer, stores, ParkingLot(parked, now), surroundings.pause_up_to, now, telemetry),
             Queries(pointer, stores, fallback, settings.token_key.encode(), now, surroundings.sleep, telemetry),
+            {number: GenerationUpkeep(container, stores[number]) for number, container in containers.items()},
+            parked,
             connections.pop_all(),
         )
 
 
-def _cosmos_client(settings: Settings, credential: Any, telemetry: Telemetry) -> CosmosClient:
+def _cosmos_client(settings: Settings, credential: Any, surroundings: Surroundings) -> CosmosClient:
     options: dict[str, Any] = {
-        "transport": transport(telemetry, "cosmos", proxy=settings.proxy),
+        "transport": surroundings.transport(surroundings.telemetry, "cosmos", proxy=settings.proxy),
         "connection_timeout": limits.STORE_CONNECT_TIMEOUT_SECONDS,
         "read_timeout": limits.STORE_READ_TIMEOUT_SECONDS,
         "retry_throttle_total": limits.STORE_THROTTLE_RETRIES_MAX,

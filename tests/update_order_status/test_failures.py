@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from azure.cosmos import CosmosClient
 
-from order_events import OrderStatusUpdated
+from emulators.cosmos.account import WELL_KNOWN_KEY
+from order_events import OrderStatus, OrderStatusUpdated
 from tests.order_service import Service, Stack, body, order_service
 from update_order_status.domain import UpdateOrderStatus, decide
 from update_order_status.repository import Commit
@@ -150,6 +152,22 @@ async def test_a_command_succeeds_while_event_grid_is_down(service: Service, act
     assert (await service.write.relay.tick()).found == 0
 
 
+async def test_the_relay_passes_over_events_of_a_newer_version(service: Service) -> None:
+    """What a newer version wrote before it was taken back waits for it, and keeps no other event waiting."""
+    service.fault("eventgrid", {"status": 503}, {"operation": "*"}, times=3)
+    for number in range(3):
+        await service.update(f"o-{number}", "created")
+    with CosmosClient(service.stack.cosmos, WELL_KNOWN_KEY) as client:
+        write = client.get_database_client(service.settings["OrdersDatabase"]).get_container_client("orders-write")
+        oldest = min(events(service), key=lambda event: str(event["pending"]))
+        write.replace_item(str(oldest["id"]), {**oldest, "dataVersion": "9.0"})
+    service.time.at += timedelta(seconds=11)
+    relayed = await service.write.relay.tick()
+    assert (relayed.found, relayed.sent, relayed.unreadable) == (2, 2, 1)
+    assert (await service.write.relay.tick()).unreadable == 1
+    assert sum("pending" in event for event in events(service)) == 1
+
+
 async def test_a_slow_event_grid_costs_the_budget_and_no_more(shared: Stack) -> None:
     """A publish that does not answer within its budget is left to the relay."""
     async with order_service(shared, OrdersPublishBudgetSeconds="0.05") as service:
@@ -196,7 +214,7 @@ async def test_the_etag_guards_every_attempt(service: Service) -> None:
     stored = await service.write.orders.load("o-1")
     await service.update("o-1", "approved")
     assert stored is not None
-    late = decide(stored.order, UpdateOrderStatus("o-1", stored.order.status.CANCELED, "k"), service.time.now())
+    late = decide(stored.order, UpdateOrderStatus("o-1", OrderStatus.CANCELED, "k"), service.time.now())
     assert isinstance(late, OrderStatusUpdated)
     assert await service.write.orders.commit(late, stored) is Commit.LOST_RACE
     assert await service.write.orders.commit(late, stored) is Commit.LOST_RACE

@@ -62,7 +62,7 @@ async def test_a_view_is_awaited_where_it_will_appear(service: Service) -> None:
     async def switch() -> None:
         service.put("orders-parked", {"id": ":generations", "orderId": ":generations", "read": 2, "written": [2]})
         event, _ = await service.next_event()
-        await apply(service.read.queries.stores[2], event, service.time.sleep)
+        await apply(service.read.queries.stores[2], [event], service.time.sleep)
 
     await service.update("o-1", "created")
     assert (await service.get("orders/o-1")).status_code == 404
