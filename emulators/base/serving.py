@@ -31,6 +31,9 @@ ORPHAN_SECONDS_MAX = DRAIN_SECONDS_MAX + 5
 BACKLOG_CONNECTIONS = 1024
 
 
+Receive = Callable[[], Awaitable[Any]]
+
+
 @dataclass(slots=True)
 class Request:
     """One HTTP request, whole.
@@ -45,6 +48,8 @@ class Request:
     body: bytes = b""
     scheme: str = "http"
     client: str = "127.0.0.1"
+    receive: Receive | None = None
+    """Where `Application.streams`: the ASGI messages of the body, which is not read then, and of the client's end."""
 
     @property
     def path(self) -> str:
@@ -103,6 +108,8 @@ class Application:
     body_bytes_max: int
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
+    streams: Callable[[Request], bool] | None = None
+    """Says of a request, before its body is read, whether `handle` reads the body itself, as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +211,10 @@ def asgi(application: Application) -> Callable[..., Awaitable[None]]:
         scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
         request = _request(scope)
+        if application.streams is not None and application.streams(request):
+            request.receive = receive
+            await _send(await application.handle(request), send, close=False)
+            return
         try:
             whole, request.body = await _body(receive, request.headers, application.body_bytes_max)
         except ConnectionResetError:

@@ -66,3 +66,5 @@ LOCK_POLL_SECONDS = 60.0
 """webjobs-sdk: ListenerLockRecoveryPollingInterval, how often a lock that another host holds is asked for."""
 LOCK_RENEW_SECONDS_MIN = 1.0
 """webjobs-sdk: SingletonManager, the shortest wait before a renewal that failed is tried again."""
+STREAMED_PARTS_MAX = 2
+"""Parts of a streamed answer that wait for a slow client: our choice."""
