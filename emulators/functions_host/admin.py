@@ -123,6 +123,8 @@ class Admin:
         if not parts:
             described = [self._describe(each) for each in self._registry.functions]
             return _json(described) if request.method == "GET" else None
+        if [each.lower() for each in parts] == ["download"]:
+            return None  # an endpoint of its own, not a function
         function = self._registry.find(parts[0])
         rest = [each.lower() for each in parts[1:2]] + parts[2:]
         if rest[:1] == [FUNCTION_SCOPE] and len(rest) <= 2:

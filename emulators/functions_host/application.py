@@ -10,7 +10,7 @@ import hashlib
 import platform
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -46,6 +46,7 @@ from emulators.functions_host.trace import continue_trace
 from emulators.functions_host.triggers.eventgrid import EventGridWebhook
 from emulators.functions_host.triggers.timer import TimerListener, is_monitored
 from emulators.functions_host.watch import APP_OFFLINE
+from emulators.functions_host.web import WebExtension, imported_base, is_turned_off
 
 WEBHOOK = re.compile(r"/runtime/webhooks/([^/]+)(/.*)?", re.IGNORECASE)
 WEBHOOK_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS"})
@@ -139,6 +140,8 @@ class Host:
             calls=manual_calls(self._webhook, timers),
         )
         self._headers = AnswerHeaders(configuration)
+        base = None if is_turned_off(settings) else imported_base()
+        self._web = None if base is None else WebExtension(base)
         self._throttle = read_throttle(configuration, workers=flags.processes, number=flags.number)
         self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -183,6 +186,7 @@ class Host:
             self._body_bytes_max,
             open=self._open,
             close=self._close,
+            streams=None if self._web is None else self._is_streamed,
         )
 
     def listen(self) -> None:
@@ -261,6 +265,8 @@ class Host:
         )
 
         async def work() -> Response:
+            if self._web is not None:
+                return await self._answer_web(self._web, request, function, values, call)
             outcome = await self._invoker.invoke(function, call)
             if outcome.failure is not None:
                 return Response(500)
@@ -273,6 +279,28 @@ class Host:
         if not self._throttle.is_on:
             return await self._under_faults(request, "http", function.name, work)
         return await self._throttle.run(lambda: self._under_faults(request, "http", function.name, work))
+
+    def _is_streamed(self, request: Request) -> bool:
+        """Whether a function of the web extension may read the body as it comes."""
+        if request.path.lower().startswith(("/admin", "/runtime")):
+            return False
+        announced = request.headers.get("content-length", "0")
+        return announced.isdecimal() and int(announced) <= self._body_bytes_max
+
+    async def _answer_web(
+        self, web: WebExtension, request: Request, function: Function, values: Mapping[str, str], call: Call
+    ) -> Response:
+        async def invoke(web_request: Any) -> Any:
+            web.set_route_values(web_request, dict(values))
+            outcome = await self._invoker.invoke(function, replace(call, web_request=web_request))
+            if outcome.failure is not None:
+                raise outcome.failure
+            return None if outcome.returned is None else outcome.returned.value
+
+        try:
+            return await web.answer(request, invoke)
+        except Exception:  # noqa: BLE001 - the invocation has logged it; the worker's web server says no more than this
+            return http.text_response(500, "Internal Server Error")
 
     async def _answer_webhook(self, request: Request, extension: str) -> Response:
         if extension.lower() != "eventgrid" or request.method not in WEBHOOK_METHODS:

@@ -45,6 +45,8 @@ class Call:
     trace: TraceContext | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     """What `{name}` in other bindings is replaced from."""
+    web_request: Any = None
+    """The request object of a web extension: it is handed in, and the result handed out, as it is."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,9 @@ class Invoker:
             if arguments[name].get() is not None
         }
         returned = None
-        if signature.returns is not None:
+        if call.web_request is not None:
+            returned = Datum(result, "web")
+        elif signature.returns is not None:
             returned = converters.encode(signature.returns.binding_type, result, signature.returns.python_type)
         await self._write_outputs(function, call, outputs, returned)
         return returned
@@ -243,7 +247,9 @@ class Invoker:
     async def _arguments(self, function: Function, call: Call) -> dict[str, Any]:
         inputs = function.signature.inputs
         trigger = function.trigger.name
-        arguments = {trigger: converters.decode(inputs[trigger].binding_type, call.trigger_value, call.metadata)}
+        arguments = {trigger: call.web_request}
+        if call.web_request is None:
+            arguments[trigger] = converters.decode(inputs[trigger].binding_type, call.trigger_value, call.metadata)
         for binding in function.input_bindings:
             value = await self._connector.read(binding, call)
             arguments[binding.name] = converters.decode(inputs[binding.name].binding_type, value, {})

@@ -66,3 +66,9 @@ LOCK_POLL_SECONDS = 60.0
 """webjobs-sdk: ListenerLockRecoveryPollingInterval, how often a lock that another host holds is asked for."""
 LOCK_RENEW_SECONDS_MIN = 1.0
 """webjobs-sdk: SingletonManager, the shortest wait before a renewal that failed is tried again."""
+STREAMED_PARTS_MAX = 2
+"""Parts of a streamed answer that wait for a slow client: our choice."""
+SOURCE_FILES_MAX = 2_000
+"""Python files of an app that the doctor reads: our choice."""
+SOURCE_BYTES_MAX = 1_000_000
+"""The longest of them: our choice, what is longer was not written by hand."""
