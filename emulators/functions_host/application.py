@@ -20,9 +20,8 @@ from emulators.base.control import Control, problem
 from emulators.base.faults import Act, Faults, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
-from emulators.functions_host import http
+from emulators.functions_host import bundle, http
 from emulators.functions_host.admin import Admin, manual_calls
-from emulators.functions_host.connector import Connectors
 from emulators.functions_host.console import Console
 from emulators.functions_host.cors import Cors
 from emulators.functions_host.errors import FunctionInError
@@ -34,6 +33,7 @@ from emulators.functions_host.listeners import Listeners
 from emulators.functions_host.logs import InvocationLogs
 from emulators.functions_host.registry import HttpTarget, build_registry
 from emulators.functions_host.retries import read_host_retry_policy
+from emulators.functions_host.services import Services
 from emulators.functions_host.settings import Configuration, Settings
 from emulators.functions_host.storage import HOSTS_CONTAINER, JsonBlobs, StorageUnavailable, webjobs_storage
 from emulators.functions_host.trace import continue_trace
@@ -77,7 +77,8 @@ class Host:
         self._console = console
         self._clock, self._ids = Clock(), Ids()
         self._settings = settings = Settings(environment)
-        connectors = Connectors({}, {})
+        self._services = Services(self._clock)
+        connectors = bundle.connectors(self._services, settings)
         functions = index_functions(load_app(root, settings), settings, configuration)
         self.registry = build_registry(functions, connectors, settings, configuration)
         self._invoker = Invoker(
@@ -92,8 +93,10 @@ class Host:
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
         self._store: JsonBlobs | None = None
         timers = {each.function.name: each for each in self._timers(host_id)}
+        sources = bundle.Sources(self._services, self._invoker, self._clock, self._ids, console)
+        extended = sources.listeners(self.registry)
         self._listeners = Listeners(
-            [listener for listener in timers.values() if listener.function.runs], self._clock, console
+            [each for each in (*timers.values(), *extended.values()) if each.function.runs], self._clock, console
         )
         self._keys = Keys(secret_store(settings, host_id), self._ids) if flags.enable_auth else None
         self._keys_lock = asyncio.Lock()
@@ -104,7 +107,7 @@ class Host:
             url=flags.url,
             host_id=host_id,
             instance_id=self._ids.guid(),
-            calls=manual_calls(self._webhook, timers),
+            calls={**manual_calls(self._webhook, timers), **bundle.manual_calls(extended)},
         )
         self._faults = Faults(self._clock)
         self._control = Control(
@@ -170,6 +173,7 @@ class Host:
         await self._listeners.stop()
         await self._admin.finish()
         self._invoker.close()
+        await self._services.close()
         if self._store is not None:
             await self._store.close()
         if self._keys is not None:

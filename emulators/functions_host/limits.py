@@ -41,3 +41,16 @@ ROUTE_SEGMENTS_MAX = 64
 """Segments of a request path that are matched against routes: our choice."""
 KEY_BYTES = 40
 """Randomness of a generated key: host SecretManager makes 40 bytes."""
+
+COSMOS_SECONDS_MAX = 65.0
+"""One request to a Cosmos DB account: azure-cosmos-dotnet-v3 RequestTimeout of the change feed processor."""
+COSMOS_THROTTLED_ATTEMPTS_MAX = 10
+COSMOS_THROTTLED_SECONDS_MAX = 30.0
+"""Tries of a throttled request and their waits in all: azure-cosmos-dotnet-v3 CosmosClientOptions (9 retries, 30 s)."""
+COSMOS_PAGES_MAX = 10_000
+"""Pages of one query: our choice."""
+LEASE_CONFLICTS_MAX = 6
+"""Tries to write a lease that others write meanwhile: azure-cosmos-dotnet-v3 DocumentServiceLeaseUpdaterCosmos."""
+LEASE_LOCK_SECONDS = 30
+LEASE_LOCK_WAIT_SECONDS = 15.0
+"""For how long a host that creates the leases keeps others from it, and how long they wait: BootstrapperCore."""

@@ -15,7 +15,7 @@ from emulators.functions_host.index import Function
 from emulators.functions_host.keys import Level
 from emulators.functions_host.routes import Router, parse_template
 from emulators.functions_host.settings import Configuration, Settings
-from emulators.functions_host.triggers import eventgrid, timer
+from emulators.functions_host.triggers import cosmosdb, eventgrid, timer
 from emulators.functions_host.triggers.schedule import Schedule
 
 HTTP = "httptrigger"
@@ -44,6 +44,7 @@ class Registry:
     webhooks: dict[str, Function] = field(default_factory=dict)
     not_built_webhooks: dict[str, str] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
+    feeds: dict[str, cosmosdb.Trigger] = field(default_factory=dict)
     claimed: list[tuple[str, frozenset[str], str]] = field(default_factory=list)
 
     def find(self, name: str) -> Function | None:
@@ -133,9 +134,14 @@ def _register_timer(registry: Registry, function: Function, settings: Settings, 
     registry.schedules[function.name] = timer.timer_schedule(function, settings)
 
 
+def _register_feed(registry: Registry, function: Function, settings: Settings, host: Configuration) -> None:
+    registry.feeds[function.name] = cosmosdb.read_trigger(function.trigger, settings)
+
+
 TRIGGERS: Mapping[str, Callable[[Registry, Function, Settings, Configuration], None]] = {
     HTTP: _register_http,
     eventgrid.TYPE: _register_webhook,
     timer.TYPE: _register_timer,
+    cosmosdb.TYPE: _register_feed,
 }
 """What each trigger type needs of the registry, by lower-case type; every other type puts its function in error."""
