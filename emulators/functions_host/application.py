@@ -27,7 +27,7 @@ from emulators.functions_host.cors import Cors
 from emulators.functions_host.errors import FunctionInError
 from emulators.functions_host.index import Function, index_functions, load_app
 from emulators.functions_host.invocation import Call, Invoker
-from emulators.functions_host.keys import EVENT_GRID_KEY, Keys, Level, satisfies, secret_store
+from emulators.functions_host.keys import SYSTEM_KEYS, Keys, Level, satisfies, secret_store
 from emulators.functions_host.limits import BODY_BYTES_MAX
 from emulators.functions_host.listeners import Listeners
 from emulators.functions_host.logs import InvocationLogs
@@ -78,7 +78,7 @@ class Host:
         self._clock, self._ids = Clock(), Ids()
         self._settings = settings = Settings(environment)
         self._services = Services(self._clock)
-        connectors = bundle.connectors(self._services, settings)
+        connectors = bundle.connectors(self._services, settings, configuration, self._clock, self._ids)
         functions = index_functions(load_app(root, settings), settings, configuration)
         self.registry = build_registry(functions, connectors, settings, configuration)
         self._invoker = Invoker(
@@ -93,10 +93,19 @@ class Host:
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
         self._store: JsonBlobs | None = None
         timers = {each.function.name: each for each in self._timers(host_id)}
-        sources = bundle.Sources(self._services, self._invoker, self._clock, self._ids, console)
-        extended = sources.listeners(self.registry)
+        self._sources = bundle.Sources(
+            self.registry,
+            self._services,
+            self._invoker,
+            settings,
+            configuration,
+            self._clock,
+            self._ids,
+            console,
+            host_id,
+        )
         self._listeners = Listeners(
-            [each for each in (*timers.values(), *extended.values()) if each.function.runs], self._clock, console
+            [each for each in (*timers.values(), *self._sources.listeners) if each.function.runs], self._clock, console
         )
         self._keys = Keys(secret_store(settings, host_id), self._ids) if flags.enable_auth else None
         self._keys_lock = asyncio.Lock()
@@ -107,7 +116,7 @@ class Host:
             url=flags.url,
             host_id=host_id,
             instance_id=self._ids.guid(),
-            calls={**manual_calls(self._webhook, timers), **bundle.manual_calls(extended)},
+            calls={**manual_calls(self._webhook, timers), **self._sources.manual_calls()},
         )
         self._faults = Faults(self._clock)
         self._control = Control(
@@ -242,9 +251,10 @@ class Host:
         return await self._under_faults(request, "http", function.name, work)
 
     async def _answer_webhook(self, request: Request, extension: str) -> Response:
-        if extension.lower() != "eventgrid" or request.method not in WEBHOOK_METHODS:
+        handle = {"eventgrid": self._webhook.handle, "blobs": self._sources.blob_webhook}.get(extension.lower())
+        if handle is None or request.method not in WEBHOOK_METHODS:
             return Response(404)
-        if await self._demand(request, Level.SYSTEM) is None:
+        if await self._demand(request, Level.SYSTEM, key=SYSTEM_KEYS[extension.lower()]) is None:
             return Response(401)
         name = next((value for key, value in request.query if key.lower() == "functionname"), "")
         if name in self.registry.not_built_webhooks:
@@ -252,7 +262,7 @@ class Host:
 
         async def work() -> Response:
             try:
-                return await self._webhook.handle(request, name)
+                return await handle(request, name)
             except (ValueError, KeyError, TypeError, IndexError) as refusal:
                 self._console.always(f"The webhook's body cannot be used: {type(refusal).__name__}: {refusal}", "error")
                 return Response(500)
@@ -267,8 +277,10 @@ class Host:
             return await work()
         return await suffer(act, self._clock, work, _refuse_by_rule, lambda: DROPPED)
 
-    async def _demand(self, request: Request, level: Level, function: Function | None = None) -> Level | None:
-        """What the caller has proved, or None when that does not open `level`."""
+    async def _demand(
+        self, request: Request, level: Level, function: Function | None = None, *, key: str = ""
+    ) -> Level | None:
+        """What the caller has proved, or None when that does not open `level`; a system key has to be `key`."""
         if self._keys is None:  # without --enableAuth every caller is the administrator, unless nobody asks
             return level if level is Level.ANONYMOUS else Level.ADMIN
         if not self._keys.master:
@@ -278,7 +290,7 @@ class Host:
                 self._console.always(f"Keys cannot be read: {failure}", "error")
                 return level if level is Level.ANONYMOUS else None
         proved, name = self._keys.level(request, function.name if function else None)
-        if level is Level.SYSTEM and proved is Level.SYSTEM and name != EVENT_GRID_KEY:
+        if level is Level.SYSTEM and proved is Level.SYSTEM and name != key:
             return None
         return proved if satisfies(proved, level) else None
 

@@ -6,11 +6,14 @@ The tables of binding types are here: a new binding is a row and a module in bin
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Any
 
 from emulators.base.clock import Clock
 from emulators.base.ids import Ids
+from emulators.base.serving import Request, Response
+from emulators.functions_host.bindings import blob, eventgrid, queue, table
+from emulators.functions_host.bindings import cosmosdb as cosmos_binding
 from emulators.functions_host.connector import Connectors
 from emulators.functions_host.console import Console
 from emulators.functions_host.index import Function
@@ -18,51 +21,99 @@ from emulators.functions_host.invocation import Call, Invoker
 from emulators.functions_host.listeners import Listener
 from emulators.functions_host.registry import Registry
 from emulators.functions_host.services import Services
-from emulators.functions_host.settings import Settings
+from emulators.functions_host.settings import Configuration, Settings
 from emulators.functions_host.triggers import cosmosdb
+from emulators.functions_host.triggers import eventgrid as eventgrid_trigger
+from emulators.functions_host.triggers import queue as queue_trigger
+from emulators.functions_host.triggers.blob import BlobListener, BlobWork
+from emulators.functions_host.triggers.cosmosdb import CosmosListener
+from emulators.functions_host.triggers.queue import QueueListener
+from emulators.functions_host.triggers.queue_options import queue_options
 
 
-def connectors(services: Services, settings: Settings) -> Connectors:
+def connectors(
+    services: Services, settings: Settings, configuration: Configuration, clock: Clock, ids: Ids
+) -> Connectors:
     """Who reads and writes which binding type."""
-    return Connectors({}, {})
+    items = cosmos_binding.CosmosBinding(services, settings)
+    blobs = blob.BlobBinding(services, settings)
+    tables = table.TableBinding(services, settings)
+    return Connectors(
+        {cosmos_binding.TYPE: items, blob.TYPE: blobs, table.TYPE: tables},
+        {
+            cosmos_binding.TYPE: items,
+            blob.TYPE: blobs,
+            table.TYPE: tables,
+            queue.TYPE: queue.QueueBinding(services, settings, queue_options(configuration).encodes),
+            eventgrid.TYPE: eventgrid.EventGridBinding(services, settings),
+        },
+        clock,
+        ids,
+    )
 
 
-@dataclass(frozen=True)
 class Sources:
-    """Makes the listeners of the bundle's triggers."""
+    """The listeners of the bundle's triggers, by function."""
 
-    services: Services
-    invoker: Invoker
-    clock: Clock
-    ids: Ids
-    console: Console
+    def __init__(
+        self,
+        registry: Registry,
+        services: Services,
+        invoker: Invoker,
+        settings: Settings,
+        configuration: Configuration,
+        clock: Clock,
+        ids: Ids,
+        console: Console,
+        host_id: str,
+    ) -> None:
+        options = queue_options(configuration)
+        work = BlobWork(settings, options, services, clock, console, host_id)
+        sound = [each for each in registry.functions if each.error is None]
+        self._feeds = {
+            each.name: CosmosListener(each, registry.feeds[each.name], services, invoker, clock, ids, console)
+            for each in sound
+            if each.name in registry.feeds
+        }
+        self._queues = {
+            each.name: QueueListener(each, registry.queues[each.name], options, services, invoker, clock, console)
+            for each in sound
+            if each.name in registry.queues
+        }
+        self._blobs = {
+            each.name: BlobListener(each, registry.blobs[each.name], services, invoker, clock, console, host_id, work)
+            for each in sound
+            if each.name in registry.blobs
+        }
 
-    def listeners(self, registry: Registry) -> Mapping[str, Listener]:
-        """A listener for each function that needs one, by the function's name."""
-        found: dict[str, Listener] = {}
-        for function in registry.functions:
-            if function.error is None and function.name in registry.feeds:
-                found[function.name] = cosmosdb.CosmosListener(
-                    function,
-                    registry.feeds[function.name],
-                    self.services,
-                    self.invoker,
-                    self.clock,
-                    self.ids,
-                    self.console,
-                )
-        return found
+    @property
+    def listeners(self) -> list[Listener]:
+        """All of them."""
+        return [*self._feeds.values(), *self._queues.values(), *self._blobs.values()]
 
+    async def blob_webhook(self, request: Request, name: str) -> Response:
+        """The answer to Event Grid, which tells `Host.Functions.NAME` of blobs."""
+        found = self._blobs.get(name.removeprefix("Host.Functions."))
+        if found is None or not found.by_event or not found.function.runs:
+            return eventgrid_trigger.unknown_function(name)
 
-def manual_calls(listeners: Mapping[str, Listener]) -> dict[str, Callable[[Function, str], Call]]:
-    """How the text of `input` (POST /admin/functions/NAME) becomes a call, by trigger type."""
+        async def notify(events: list[Any]) -> Response:
+            for each in events:
+                await found.notice_event(each)
+            return Response(202)
 
-    def changes(function: Function, text: str) -> Call:
-        listener = listeners[function.name]
-        assert isinstance(listener, cosmosdb.CosmosListener)
-        documents = json.loads(text)
-        if not isinstance(documents, list):
-            raise ValueError("input must be an array of documents as JSON text")  # noqa: TRY004 - one kind of refusal
-        return listener.call(documents)
+        return await eventgrid_trigger.answer(request, notify)
 
-    return {cosmosdb.TYPE: changes}
+    def manual_calls(self) -> dict[str, Callable[[Function, str], Call]]:
+        """How the text of `input` (POST /admin/functions/NAME) becomes a call, by trigger type."""
+
+        def changes(function: Function, text: str) -> Call:
+            documents = json.loads(text)
+            if not isinstance(documents, list):
+                raise ValueError("input must be an array of documents as JSON text")  # noqa: TRY004 - one refusal
+            return self._feeds[function.name].call(documents)
+
+        def message(function: Function, text: str) -> Call:
+            return self._queues[function.name].call(text.encode())
+
+        return {cosmosdb.TYPE: changes, queue_trigger.TYPE: message}

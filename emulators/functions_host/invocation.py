@@ -86,7 +86,7 @@ class Context:
 class Connector(Protocol):
     """Reads input bindings and writes output bindings of the services they belong to."""
 
-    async def read(self, binding: Binding, call: Call) -> Datum:
+    async def read(self, function: Function, binding: Binding, call: Call) -> Datum:
         """The value of an input binding."""
 
     async def write(self, function: Function, binding: Binding, value: Datum, call: Call) -> None:
@@ -217,11 +217,16 @@ class Invoker:
 
     async def _arguments(self, function: Function, call: Call) -> dict[str, Any]:
         inputs = function.signature.inputs
-        trigger = function.trigger.name
-        arguments = {trigger: converters.decode(inputs[trigger].binding_type, call.trigger_value, call.metadata)}
+        trigger = inputs[function.trigger.name]
+        arguments = {
+            function.trigger.name: converters.decode(
+                trigger.binding_type, call.trigger_value, call.metadata, trigger.python_type
+            )
+        }
         for binding in function.input_bindings:
-            value = await self._connector.read(binding, call)
-            arguments[binding.name] = converters.decode(inputs[binding.name].binding_type, value, {})
+            kind = inputs[binding.name]
+            value = await self._connector.read(function, binding, call)
+            arguments[binding.name] = converters.decode(kind.binding_type, value, {}, kind.python_type)
         return arguments
 
     async def _write_outputs(

@@ -33,7 +33,8 @@ from emulators.functions_host.limits import KEY_BYTES
 from emulators.functions_host.settings import Settings
 from emulators.functions_host.storage import SECRETS_CONTAINER, JsonBlobs, json_object, webjobs_storage
 
-EVENT_GRID_KEY = "eventgrid_extension"
+SYSTEM_KEYS = {"eventgrid": "eventgrid_extension", "blobs": "blobs_extension"}
+"""The system key that opens each extension's webhook."""
 PATH_SETTING = "FUNCTIONS_SECRETS_PATH"
 TYPE_SETTING = "AzureWebJobsSecretStorageType"
 HEADER = "x-functions-key"
@@ -108,7 +109,8 @@ class Keys:
         master = (kept.get("masterKey") or {}).get("value") or self._new_key()
         host = _by_name(kept.get("functionKeys")) or {"default": self._new_key()}
         system = _by_name(kept.get("systemKeys"))
-        system.setdefault(EVENT_GRID_KEY, self._new_key())
+        for key in SYSTEM_KEYS.values():
+            system.setdefault(key, self._new_key())
         document = {
             "masterKey": {"name": "master", "value": master, "encrypted": False},
             "functionKeys": _as_list(host),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from emulators.functions_host.connections import StorageConnection
 from emulators.functions_host.connector import Connectors
 from emulators.functions_host.console import Listed
 from emulators.functions_host.errors import FunctionInError, NotBuilt
@@ -15,7 +16,7 @@ from emulators.functions_host.index import Function
 from emulators.functions_host.keys import Level
 from emulators.functions_host.routes import Router, parse_template
 from emulators.functions_host.settings import Configuration, Settings
-from emulators.functions_host.triggers import cosmosdb, eventgrid, timer
+from emulators.functions_host.triggers import blob, cosmosdb, eventgrid, queue, timer
 from emulators.functions_host.triggers.schedule import Schedule
 
 HTTP = "httptrigger"
@@ -45,6 +46,8 @@ class Registry:
     not_built_webhooks: dict[str, str] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     feeds: dict[str, cosmosdb.Trigger] = field(default_factory=dict)
+    queues: dict[str, StorageConnection] = field(default_factory=dict)
+    blobs: dict[str, StorageConnection] = field(default_factory=dict)
     claimed: list[tuple[str, frozenset[str], str]] = field(default_factory=list)
 
     def find(self, name: str) -> Function | None:
@@ -138,10 +141,21 @@ def _register_feed(registry: Registry, function: Function, settings: Settings, h
     registry.feeds[function.name] = cosmosdb.read_trigger(function.trigger, settings)
 
 
+def _register_queue(registry: Registry, function: Function, settings: Settings, host: Configuration) -> None:
+    registry.queues[function.name] = queue.check(function.trigger, settings)
+
+
+def _register_blob(registry: Registry, function: Function, settings: Settings, host: Configuration) -> None:
+    blob.pattern_of(function.trigger.text("path"))
+    registry.blobs[function.name] = blob.check(function.trigger, settings)
+
+
 TRIGGERS: Mapping[str, Callable[[Registry, Function, Settings, Configuration], None]] = {
     HTTP: _register_http,
     eventgrid.TYPE: _register_webhook,
     timer.TYPE: _register_timer,
     cosmosdb.TYPE: _register_feed,
+    queue.TYPE: _register_queue,
+    blob.TYPE: _register_blob,
 }
 """What each trigger type needs of the registry, by lower-case type; every other type puts its function in error."""

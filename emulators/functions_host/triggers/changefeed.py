@@ -24,6 +24,7 @@ from emulators.functions_host.cosmos_client import (
     CosmosUnavailable,
     Document,
 )
+from emulators.functions_host.listeners import uninterrupted
 from emulators.functions_host.triggers.leases import Lease, LeaseLost, Leases, leases_to_take
 
 Handle = Callable[[str, list[Document]], Awaitable[None]]
@@ -160,18 +161,9 @@ class ChangeFeed:
                 reading.continuation = page.headers.get("etag", reading.continuation)
                 await self._clock.sleep(self._pace.poll_delay.total_seconds())
                 continue
-            await self._hand_on(reading.lease.range_id, page.document["Documents"])
+            await uninterrupted(self._handle(reading.lease.range_id, page.document["Documents"]))
             reading.continuation = page.headers["etag"]
             reading.lease = await self._leases.checkpoint(reading.lease, reading.continuation)
-
-    async def _hand_on(self, token: str, changes: list[Document]) -> None:
-        """Have changes handled. A cancellation meanwhile is obeyed when they are, and they are not checkpointed."""
-        handled = asyncio.ensure_future(self._handle(token, changes))
-        try:
-            await asyncio.shield(handled)
-        except asyncio.CancelledError:
-            await handled
-            raise
 
     def _position(self, reading: _Reading) -> Mapping[str, str]:
         if reading.continuation is not None:
