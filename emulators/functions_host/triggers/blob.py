@@ -105,7 +105,9 @@ class BlobListener:
         async with asyncio.TaskGroup() as group:
             if self._work.claim():
                 group.create_task(self._work.run())
-            while not self.by_event:
+            if self.by_event:
+                await asyncio.Event().wait()  # the webhook brings them
+            while True:
                 await self._scan()
                 await self._clock.sleep(BLOB_SCAN_SECONDS)
 
