@@ -11,10 +11,8 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
-
-import aiohttp
 
 from emulators.base.clock import Clock
 from emulators.functions_host.connections import CosmosConnection
@@ -25,10 +23,12 @@ from emulators.functions_host.limits import (
     COSMOS_THROTTLED_SECONDS_MAX,
 )
 
+if TYPE_CHECKING:  # it takes longer to import than the rest of a host; an app of HTTP functions never needs it
+    import aiohttp
+
 API_VERSION = "2018-12-31"
 NOT_FOUND, CONFLICT, GONE, PRECONDITION_FAILED, THROTTLED = 404, 409, 410, 412, 429
 NOT_MODIFIED = 304
-GENEROUS = aiohttp.ClientTimeout(total=COSMOS_SECONDS_MAX)
 
 Document = dict[str, Any]
 
@@ -158,6 +158,8 @@ class CosmosAccount:
             await self._credential.close()
 
     async def _once(self, method: str, path: str, headers: Mapping[str, str], body: Any) -> Answer:
+        from aiohttp import ClientError, ClientTimeout
+
         url = f"{self._connection.endpoint}/{quote(path)}"
         data = None if body is None else json.dumps(body).encode()
         try:
@@ -167,14 +169,14 @@ class CosmosAccount:
                 data=data,
                 headers={"content-type": "application/json", "x-ms-version": API_VERSION, **headers},
                 ssl=self._connection.verify_certificate,
-                timeout=GENEROUS,
+                timeout=ClientTimeout(total=COSMOS_SECONDS_MAX),
             ) as response:
                 text = await response.read()
                 document = json.loads(text) if text else None
                 return Answer(
                     response.status, {name.lower(): text for name, text in response.headers.items()}, document
                 )
-        except (aiohttp.ClientError, TimeoutError, ValueError) as failure:
+        except (ClientError, TimeoutError, ValueError) as failure:
             raise CosmosUnavailable(
                 f"The Cosmos DB account at {self._connection.endpoint} did not answer {method} {path}: "
                 f"{type(failure).__name__}: {failure}"

@@ -1,13 +1,12 @@
 """Clients of the services that bindings reach over the wire: one a connection, made when first used, closed together.
 
-Must not know bindings or triggers. The storage SDKs are imported when the first of their clients is made.
+Must not know bindings or triggers. aiohttp and the storage SDKs are imported when the first
+of their clients is made: an app of HTTP functions never pays for them.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-import aiohttp
+from typing import TYPE_CHECKING, Any
 
 from emulators.base.clock import Clock
 from emulators.functions_host.connections import (
@@ -19,6 +18,9 @@ from emulators.functions_host.connections import (
 from emulators.functions_host.cosmos_client import CosmosAccount
 from emulators.functions_host.errors import FunctionInError
 from emulators.functions_host.limits import STORAGE_SECONDS_MAX
+
+if TYPE_CHECKING:
+    import aiohttp
 
 
 class Services:
@@ -35,7 +37,9 @@ class Services:
     def session(self) -> aiohttp.ClientSession:
         """The HTTP session that all of them share."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), trust_env=False)
+            from aiohttp import ClientSession, TCPConnector
+
+            self._session = ClientSession(connector=TCPConnector(limit=0), trust_env=False)
         return self._session
 
     def cosmos(self, connection: CosmosConnection) -> CosmosAccount:

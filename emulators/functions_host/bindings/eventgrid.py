@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-
 from emulators.functions_host.bindings.expressions import BindingData
 from emulators.functions_host.bindings.payload import documents_of
 from emulators.functions_host.connections import topic_connection
@@ -25,7 +23,6 @@ TYPE = "eventgrid"
 API_VERSION = "2018-01-01"
 EVENT_GRID_MEMBERS: tuple[str, ...] = ("id", "subject", "eventType", "eventTime", "dataVersion")
 CLOUD_EVENT_MEMBERS: tuple[str, ...] = ("specversion", "id", "source", "type")
-WITHIN = aiohttp.ClientTimeout(total=PUBLISH_SECONDS_MAX)
 
 
 class PublishFailed(Exception):
@@ -45,6 +42,8 @@ class EventGridBinding:
 
     async def write(self, binding: Binding, value: Datum, data: BindingData) -> None:
         """One POST of all events. Raises ValueError for what is no event, PublishFailed."""
+        from aiohttp import ClientError, ClientTimeout
+
         events = documents_of(value)
         if not events:
             return
@@ -56,12 +55,12 @@ class EventGridBinding:
         )
         try:
             async with self.services.session.post(
-                url, data=json.dumps(events).encode(), headers=headers, timeout=WITHIN
+                url, data=json.dumps(events).encode(), headers=headers, timeout=ClientTimeout(total=PUBLISH_SECONDS_MAX)
             ) as response:
                 if response.status >= 300:
                     text = (await response.text())[:500]
                     raise PublishFailed(f"{topic.endpoint} answered {response.status}: {text}")
-        except (aiohttp.ClientError, TimeoutError) as failure:
+        except (ClientError, TimeoutError) as failure:
             raise PublishFailed(f"{topic.endpoint} did not answer: {type(failure).__name__}: {failure}") from failure
 
 
