@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from azure.functions import FunctionRegister
+
 from emulators.base.clock import Clock
 from emulators.base.control import Control, problem
 from emulators.base.faults import Act, Faults, suffer
@@ -26,7 +28,7 @@ from emulators.functions_host.console import Console
 from emulators.functions_host.cors import Cors
 from emulators.functions_host.errors import FunctionInError
 from emulators.functions_host.index import Function, index_functions, load_app
-from emulators.functions_host.invocation import Call, Invoker
+from emulators.functions_host.invocation import Attempt, Call, Connector, Invoker, Outcome
 from emulators.functions_host.keys import SYSTEM_KEYS, Keys, Level, satisfies, secret_store
 from emulators.functions_host.limits import BODY_BYTES_MAX
 from emulators.functions_host.listeners import Listeners
@@ -60,6 +62,16 @@ class Flags:
     processes: int = 1
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a host in process is given instead of what it would make itself: for the test host."""
+
+    app: FunctionRegister | None = None
+    clock: Clock | None = None
+    connectors: Connector | None = None
+    observer: Callable[[Attempt], None] = lambda attempt: None
+
+
 class Host:
     """Takes requests through control endpoints, CORS, keys, fault rules and routes; runs the listeners."""
 
@@ -71,15 +83,19 @@ class Host:
         flags: Flags,
         console: Console,
         logs: InvocationLogs,
+        parts: Parts | None = None,
     ) -> None:
         """Import and index the app. Raises AppNotIndexed or StartError."""
+        parts = parts or Parts()
         self._flags = flags
         self._console = console
-        self._clock, self._ids = Clock(), Ids()
+        self._clock, self._ids = parts.clock or Clock(), Ids()
         self._settings = settings = Settings(environment)
         self._services = Services(self._clock)
-        connectors = bundle.connectors(self._services, settings, configuration, self._clock, self._ids)
-        functions = index_functions(load_app(root, settings), settings, configuration)
+        connectors = parts.connectors or bundle.connectors(
+            self._services, settings, configuration, self._clock, self._ids
+        )
+        functions = index_functions(parts.app or load_app(root, settings), settings, configuration)
         self.registry = build_registry(functions, connectors, settings, configuration)
         self._invoker = Invoker(
             clock=self._clock,
@@ -88,6 +104,7 @@ class Host:
             logs=logs,
             connector=connectors,
             default_retry=read_host_retry_policy(configuration),
+            observer=parts.observer,
         )
         host_id = settings.get("AzureFunctionsWebHost:hostid") or default_host_id(root)
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
@@ -160,6 +177,18 @@ class Host:
             open=self._open,
             close=self._close,
         )
+
+    def call_for(self, name: str, payload: str) -> tuple[Function, Call]:
+        """A function and the call that `payload` asks of it, as POST /admin/functions/NAME does. Raises ValueError."""
+        return self._admin.call_for(name, payload)
+
+    async def invoke(self, function: Function, call: Call) -> Outcome:
+        """Run a function."""
+        return await self._invoker.invoke(function, call)
+
+    def blob_call(self, name: str, path: str, content: bytes) -> tuple[Function, Call]:
+        """A blob-triggered function and its call for a blob that need not exist. Raises ValueError."""
+        return self._sources.blob_call(name, path, content)
 
     def listen(self) -> None:
         """Start what is not HTTP: one worker of a host does."""

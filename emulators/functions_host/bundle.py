@@ -104,6 +104,13 @@ class Sources:
 
         return await eventgrid_trigger.answer(request, notify)
 
+    def blob_call(self, name: str, path: str, content: bytes) -> tuple[Function, Call]:
+        """A blob-triggered function and its call for a blob that need not exist. Raises ValueError."""
+        found = self._blobs.get(name)
+        if found is None:
+            raise ValueError(f"There is no function '{name}' with a blob trigger that works.")
+        return found.function, found.call_for(path, content)
+
     def manual_calls(self) -> dict[str, Callable[[Function, str], Call]]:
         """How the text of `input` (POST /admin/functions/NAME) becomes a call, by trigger type."""
 

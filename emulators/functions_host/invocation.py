@@ -54,6 +54,18 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """One run of a function that has ended: what an observer of the host is told."""
+
+    function: str
+    invocation_id: str
+    reason: str
+    retry_count: int
+    returned: Datum | None
+    failure: BaseException | None
+
+
+@dataclass(frozen=True)
 class RetryException:
     """The failure before a retry, as `context.retry_context.exception`."""
 
@@ -92,6 +104,9 @@ class Connector(Protocol):
     async def write(self, function: Function, binding: Binding, value: Datum, call: Call) -> None:
         """Write what a function set."""
 
+    def check(self, function: Function) -> None:
+        """Raise FunctionInError for a function with a binding that is not built or cannot work."""
+
 
 class Invoker:
     """Runs functions: async ones on the loop, sync ones on a pool of threads sized as the worker's."""
@@ -105,8 +120,10 @@ class Invoker:
         logs: InvocationLogs,
         connector: Connector,
         default_retry: RetryPolicy | None = None,
+        observer: Callable[[Attempt], None] = lambda attempt: None,
     ) -> None:
         self._clock = clock
+        self._observer = observer
         self._ids = ids
         self._console = console
         self._logs = logs
@@ -181,6 +198,7 @@ class Invoker:
         else:
             self._console.user("error", f"Executed 'Functions.{function.name}' (Failed, {ending}")
             self._console.user("error", failure_text(function.name, failure))
+        self._observer(Attempt(function.name, invocation_id, call.reason, retry.retry_count, returned, failure))
         return Outcome(returned, failure)
 
     async def _run(self, function: Function, call: Call, retry: RetryContext, invocation_id: str) -> Datum | None:

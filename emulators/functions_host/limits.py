@@ -76,3 +76,5 @@ QUEUE_VISIBILITY_SECONDS = 600
 BLOB_SCAN_SECONDS = 10.0
 BLOB_SCAN_BLOBS_MAX = 10_000
 """How often a container is listed, and how far: ScanBlobScanLogHybridPollingStrategy of the storage extension."""
+TEST_WAIT_SECONDS_MAX = 30.0
+"""How long the test host waits for functions: our choice, so that a test fails before its runner's limit."""

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from emulators.functions_host.connections import StorageConnection
-from emulators.functions_host.connector import Connectors
 from emulators.functions_host.console import Listed
 from emulators.functions_host.errors import FunctionInError, NotBuilt
 from emulators.functions_host.index import Function
+from emulators.functions_host.invocation import Connector
 from emulators.functions_host.keys import Level
 from emulators.functions_host.routes import Router, parse_template
 from emulators.functions_host.settings import Configuration, Settings
@@ -68,7 +68,7 @@ class Registry:
 
 
 def build_registry(
-    functions: list[Function], connectors: Connectors, settings: Settings, host: Configuration
+    functions: list[Function], connectors: Connector, settings: Settings, host: Configuration
 ) -> Registry:
     """Register each function; one that cannot be registered is in error and the others stay."""
     registry = Registry()
@@ -83,7 +83,7 @@ def methods(function: Function) -> tuple[str, ...]:
 
 
 def _register(
-    registry: Registry, function: Function, connectors: Connectors, settings: Settings, host: Configuration
+    registry: Registry, function: Function, connectors: Connector, settings: Settings, host: Configuration
 ) -> Function:
     if function.error is not None:
         return function

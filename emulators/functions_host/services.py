@@ -84,6 +84,11 @@ class Services:
             "transport": AioHttpTransport(use_env_settings=False),
             "connection_timeout": STORAGE_SECONDS_MAX,
             "read_timeout": STORAGE_SECONDS_MAX,
+            # The extension's own pace: what is away on this machine stays away, and 15 s between tries tell nothing.
+            "retry_total": 2,
+            "initial_backoff": 1,
+            "increment_base": 1,
+            "random_jitter_range": 0,
         }
         kind = _storage_class(service)
         if connection.text is not None:

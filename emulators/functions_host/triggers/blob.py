@@ -91,6 +91,7 @@ class BlobListener:
         self._work = work
         self._pattern = pattern_of(function.trigger.text("path"))
         self._container = split_path(function.trigger.text("path"))[0]
+        self._kind = function.signature.inputs[function.trigger.name]
         self._noted: set[tuple[str, str]] = set()
         self.by_event = function.trigger.text("source").lower() == "eventgrid"
         work.listeners[self.function_id] = self
@@ -133,37 +134,44 @@ class BlobListener:
             properties = await client.get_blob_properties()
             if not self.by_event and properties.etag != message["ETag"]:  # it has changed since: the next scan sees it
                 return True
-            call = await self._call(client, container, name, properties, details)
+            call = await self._call_for_blob(client, f"{container}/{name}", properties, details)
         except ResourceNotFoundError:
             return True
         return (await self._invoker.invoke(self.function, call)).failure is None
 
-    async def call_by_hand(self, path: str) -> Call:
-        """The call for a blob at `path`, as POST /admin/functions/NAME asks for it. Raises ValueError."""
-        container, name = split_path(path)
-        client = self._blobs().get_blob_client(container, name)
-        return await self._call(client, container, name, await client.get_blob_properties(), {})
+    def call_for(self, path: str, content: bytes) -> Call:
+        """The call for a blob that need not exist. Raises ValueError for a path that is not the trigger's."""
+        if not self._pattern.fullmatch(path.strip("/")):
+            raise ValueError(f"'{path}' does not match the trigger's path '{self.function.trigger.text('path')}'.")
+        value = blob_datum(content, self.function.trigger, self._kind)
+        return self._call(value, path.strip("/"), "", {"ContentLength": len(content)}, {}, {})
 
-    async def _call(self, client: Any, container: str, name: str, properties: Any, details: dict[str, str]) -> Call:
+    async def _call_for_blob(self, client: Any, path: str, properties: Any, details: dict[str, str]) -> Call:
+        """The call for a blob of the account. Raises ResourceNotFoundError."""
         trigger = self.function.trigger
-        kind = self.function.signature.inputs[trigger.name]
-        if kind.deferred:
-            value = client_datum(trigger.text("connection"), container, name)
+        if self._kind.deferred:
+            value = client_datum(trigger.text("connection"), *split_path(path))
         else:
-            value = blob_datum(await download(client), trigger, kind)
-        path = f"{container}/{name}"
-        match = self._pattern.fullmatch(path)
+            value = blob_datum(await download(client), trigger, self._kind)
         described = {
-            "BlobTrigger": path,
-            "Uri": client.url,
-            "Properties": {
-                "ContentLength": properties.size,
-                "ContentType": properties.content_settings.content_type,
-                "ETag": properties.etag,
-                "LastModified": properties.last_modified.isoformat(),
-            },
-            "Metadata": properties.metadata or {},
+            "ContentLength": properties.size,
+            "ContentType": properties.content_settings.content_type,
+            "ETag": properties.etag,
+            "LastModified": properties.last_modified.isoformat(),
         }
+        return self._call(value, path, client.url, described, properties.metadata or {}, details)
+
+    def _call(
+        self,
+        value: Datum,
+        path: str,
+        url: str,
+        properties: dict[str, Any],
+        metadata: dict[str, str],
+        details: dict[str, str],
+    ) -> Call:
+        match = self._pattern.fullmatch(path)
+        described = {"BlobTrigger": path, "Uri": url, "Properties": properties, "Metadata": metadata}
         return Call(
             value,
             reason=f"New blob detected({'EventGrid' if self.by_event else 'LogsAndContainerScan'}): {path}",
