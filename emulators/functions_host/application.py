@@ -337,6 +337,11 @@ class Host:
         """Invocations that have not ended."""
         return self._invoker.outstanding
 
+    @property
+    def listening(self) -> set[str]:
+        """Functions whose listeners have started."""
+        return set(self._listeners.running)
+
     async def _reset(self) -> None:
         """The host keeps nothing of its own; fault rules are cleared by whoever calls this."""
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, TypeVar
 
 from azure.functions import Blueprint, FunctionRegister
 
-from emulators.functions_host.testing.host import AsyncFunctionsTestHost
+from emulators.functions_host.limits import TEST_WAIT_SECONDS_MAX
+from emulators.functions_host.testing.host import POLL_SECONDS, AsyncFunctionsTestHost
 from emulators.functions_host.testing.records import Answer, Invocation, Log
 
 T = TypeVar("T")
@@ -97,6 +98,20 @@ class FunctionsTestHost:
     def wait_for(self, function: str, times: int = 1) -> list[Invocation]:
         """The runs of a function, once there are so many. Raises TimeoutError."""
         return self._run(self._host.wait_for(function, times))
+
+    def wait_until_listening(self, function: str) -> None:
+        """Wait until a function's listener has started. Raises TimeoutError."""
+        self._run(self._host.wait_until_listening(function))
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Return once `holds()`: for what others see of a run, such as a blob. Raises TimeoutError."""
+
+        async def poll() -> None:
+            async with asyncio.timeout(TEST_WAIT_SECONDS_MAX):
+                while not await asyncio.to_thread(holds):  # noqa: ASYNC110 - nobody tells when it does
+                    await asyncio.sleep(POLL_SECONDS)
+
+        self._run(poll())
 
     def add_fault(self, rule: Mapping[str, Any]) -> str:
         """Make the host fail as docs/FAULTS.md describes; the rule's id."""

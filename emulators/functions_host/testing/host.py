@@ -35,6 +35,7 @@ from emulators.functions_host.testing.records import (
     plain_value,
 )
 
+POLL_SECONDS = 0.01
 NOTIFICATION = {"aeg-event-type": "Notification", "content-type": "application/json"}
 
 
@@ -191,7 +192,7 @@ class AsyncFunctionsTestHost:
             while self._host.outstanding:
                 self._changed.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), 0.05)
+                    await asyncio.wait_for(self._changed.wait(), POLL_SECONDS)
 
     async def wait_for(self, function: str, times: int = 1) -> list[Invocation]:
         """The runs of a function, once there are so many. Raises TimeoutError."""
@@ -200,6 +201,12 @@ class AsyncFunctionsTestHost:
                 self._changed.clear()
                 await self._changed.wait()
         return found
+
+    async def wait_until_listening(self, function: str) -> None:
+        """Wait until a function's listener has started: before that a turned clock is not noticed. TimeoutError."""
+        async with asyncio.timeout(TEST_WAIT_SECONDS_MAX):
+            while function not in self._host.listening:  # noqa: ASYNC110 - listeners tell nobody
+                await asyncio.sleep(POLL_SECONDS)
 
     async def add_fault(self, rule: Mapping[str, Any]) -> str:
         """Make the host fail as docs/FAULTS.md describes; the rule's id. Raises ValueError."""
