@@ -14,6 +14,7 @@ import orjson
 
 from emulators.cosmos import errors
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.sql.computed import Definitions
 from emulators.cosmos.sql.errors import QueryRefused, QueryUnbuilt, QueryUnservable
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.functions.dates import TICKS_PER_SECOND
@@ -73,6 +74,12 @@ def context_of(call: Call, parameters: Mapping[str, Value], container: Container
     geometry = container.resource.body.get("geospatialConfig") if container else None
     planar = isinstance(geometry, dict) and geometry.get("type") == "Geometry"
     return Context(parameters, ticks, ticks(), call.account.ids.chance, user_function, _embeddings(container), planar)
+
+
+def computed_properties(container: Container) -> Definitions:
+    """(name, query) of the container's computed properties."""
+    listed = container.resource.body.get("computedProperties") or []
+    return tuple((str(each["name"]), str(each["query"])) for each in listed)
 
 
 def _embeddings(container: Container | None) -> dict[str, dict[str, Any]]:

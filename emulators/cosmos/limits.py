@@ -83,3 +83,12 @@ TOKEN_SECONDS_MIN = 600
 TOKEN_SECONDS_MAX = 86_400
 SCRIPT_BYTES_MAX = 256 * 1024
 """Length of a stored procedure's, trigger's or function's text: our choice, the service documents none."""
+
+VECTOR_DIMENSIONS_MAX = 4096
+"""[L] Dimensions of an embedding."""
+VECTOR_QUANTIZATION_BYTES = (1, 256)
+"""Bytes a quantized vector may take (azure-cosmos tests/test_vector_policy.py; the docs say 512)."""
+VECTOR_SEARCH_LIST = (25, 500)
+"""Vectors searched while building a diskANN index (azure-cosmos tests/test_vector_policy.py; the docs say 10)."""
+VECTOR_SHARD_PATHS_MAX = 1
+"""Paths of a sharded vector index (azure-cosmos tests/test_vector_policy.py)."""

@@ -17,18 +17,19 @@ from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.continuation import Position, read_position, write_position
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.evaluation import asked, context_of, refusals
+from emulators.cosmos.evaluation import asked, computed_properties, context_of, refusals
+from emulators.cosmos.operations import query_metrics
 from emulators.cosmos.operations.feed import documents_envelope
 from emulators.cosmos.operations.plans import pins_keys, plan_document
 from emulators.cosmos.scopes import Place, scopes_of, split_since, unread
 from emulators.cosmos.sessions import check_session
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.ordering import demand_index
-from emulators.cosmos.sql.pushdown import condition
+from emulators.cosmos.sql.pushdown import Sieve, condition, sieve
 from emulators.cosmos.sql.statement import Row, Statement, Window, prepare
 from emulators.cosmos.sql.values import Value
 from emulators.cosmos.store.catalog import Container
-from emulators.cosmos.store.documents import Scope, scan
+from emulators.cosmos.store.documents import Scope, scan, select
 from emulators.cosmos.wire import Call, answer, container_headers
 
 DOCUMENTS_PER_TURN = 500
@@ -71,11 +72,12 @@ async def execute(call: Call) -> Response:
 
 
 async def _execute(call: Call, container: Container, text: str, parameters: Mapping[str, Value]) -> Response:
-    statement = prepare(text)
+    began = call.account.clock.now()
+    statement = prepare(text, computed_properties(container))
     context = context_of(call, parameters, container)
-    scopes = _scopes(call, container, statement, context)
     policy = container.resource.body.get("indexingPolicy", {})
     demand_index(statement.query, policy if isinstance(policy, dict) else {})
+    scopes = _scopes(call, container, statement, context)
     work = Work(call, container, statement, context, scopes, call.page_size(limits.PAGE_ITEMS_MAX))
     query_key = (container.resource.rid, text, parameters)
     token = call.header("x-ms-continuation")
@@ -92,8 +94,28 @@ async def _execute(call: Call, container: Container, text: str, parameters: Mapp
     headers["x-ms-item-count"] = str(len(work.results))
     if more is not None:
         headers["x-ms-continuation"] = write_position(call.account.key, query_key, more)
+    headers.update(_diagnostics(work, call.account.clock.now() - began))
     charge = charges.page(work.loaded, work.results_bytes)
     return answer(call, 200, documents_envelope(container, work.results), charge=charge, headers=headers)
+
+
+def _diagnostics(work: Work, seconds: float) -> dict[str, str]:
+    """Headers that tell of the query's work, where the request asks for them."""
+    call, told = work.call, {}
+    if call.flag("x-ms-documentdb-populatequerymetrics"):
+        told[query_metrics.METRICS_HEADER] = query_metrics.metrics(
+            seconds=seconds,
+            loaded=work.loaded,
+            loaded_bytes=work.loaded_bytes,
+            given=len(work.results),
+            given_bytes=work.results_bytes,
+        )
+    if call.flag("x-ms-cosmos-populateindexmetrics"):
+        keyed = bool(call.partition_key_or_prefix())
+        told[query_metrics.INDEX_HEADER] = query_metrics.index_utilization(
+            work.container, work.statement.query, keyed=keyed
+        )
+    return told
 
 
 async def _streamed(work: Work, start: Position, window: Window) -> Position | None:
@@ -151,8 +173,12 @@ async def _sorted(work: Work, start: Position, window: Window) -> Position | Non
 async def _collected(work: Work, start: Position, window: Window) -> Position | None:
     """Groups, aggregates and distinct values: computed whole for each page, then cut."""
     collection = work.statement.collect((), work.context)
-    async for _, _, _, document in _documents(work, Position()):
-        collection.add(document)
+    sifted = sieve(work.statement.filled, work.context.parameters)
+    if work.statement.counts_rows and sifted.exact:
+        collection.add_rows(_count(work, sifted))
+    else:
+        async for _, _, _, document in _documents(work, Position()):
+            collection.add(document)
     results = collection.results()
     end = len(results) if window.take is None else min(window.skip + window.take, len(results))
     for number in range(max(start.passed, window.skip), end):
@@ -163,6 +189,16 @@ async def _collected(work: Work, start: Position, window: Window) -> Position | 
     return None
 
 
+def _count(work: Work, sifted: Sieve) -> int:
+    """How many documents a sieve lets through, none of them loaded."""
+    connection = work.call.account.store.connection
+    total = 0
+    for scope in work.scopes:
+        check_session(work.call, work.container, scope.range)
+        total += select(connection, scope, "count(*)", where=sifted.sql, bindings=sifted.bindings).get
+    return total
+
+
 async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, int, bytes, Value]]:
     """(scope, position, JSON, value) of the documents that may matter, from the start position's own on."""
     if work.statement.container_slot is None:
@@ -170,7 +206,7 @@ async def _documents(work: Work, start: Position) -> AsyncIterator[tuple[Scope, 
             yield scope, 0, b"", None
         return
     connection = work.call.account.store.connection
-    where, bindings = condition(work.statement.query, work.context.parameters)
+    where, bindings = condition(work.statement.filled, work.context.parameters)
     for scope, reached in unread(work.container, work.scopes, _place(start)):
         check_session(work.call, work.container, scope.range)
         after = reached

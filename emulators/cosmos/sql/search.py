@@ -20,6 +20,7 @@ from emulators.cosmos.sql.nodes import (
     Item,
     Logical,
     Name,
+    Parameter,
     Placeholder,
     Property,
     Query,
@@ -30,7 +31,7 @@ from emulators.cosmos.sql.nodes import (
 )
 from emulators.cosmos.sql.plan import ORDER_BY_FILTER, Plan, as_object, count_of, payload_of
 from emulators.cosmos.sql.printer import expression_text, query_text
-from emulators.cosmos.sql.values import Value
+from emulators.cosmos.sql.values import Value, is_number
 
 _HOLE = "documentdb-formattablehybridsearchquery"
 _WORST_TEXT, _WORST_VECTOR = "-1", "-1.79769e+308"
@@ -65,7 +66,7 @@ def search_plan(
 ) -> tuple[dict[str, Any], set[str]]:
     """(`hybridSearchQueryInfo`, the client features it needs) of a query with ORDER BY RANK. Raises QueryUnservable."""
     assert query.rank is not None
-    components, weights = _components(query.rank)
+    components, weights = _components(query.rank, parameters)
     skip = None if query.offset is None else count_of(query.offset, parameters)
     taken = query.limit or query.select.top
     take = None if taken is None else count_of(taken, parameters)
@@ -87,12 +88,11 @@ def search_plan(
     return info, features
 
 
-def _components(rank: Call) -> tuple[list[_Component], list[float]]:
+def _components(rank: Call, parameters: Mapping[str, Value]) -> tuple[list[_Component], list[float]]:
     arguments: list[Expression] = list(rank.arguments) if rank.function == "RRF" else [rank]
     weights: list[float] = []
-    if rank.function == "RRF" and arguments and isinstance(last := arguments[-1], ArrayLiteral):
-        weights = [_weight(each) for each in last.items]
-        arguments.pop()
+    if rank.function == "RRF" and arguments and isinstance(arguments[-1], ArrayLiteral | Parameter):
+        weights = _weights(arguments.pop(), parameters)
     if weights and len(weights) != len(arguments):
         raise QueryUnservable("The RRF function needs as many weights as it has scores.")
     if not arguments:
@@ -109,6 +109,15 @@ def _components(rank: Call) -> tuple[list[_Component], list[float]]:
         )
         texts += is_text
     return components, weights
+
+
+def _weights(node: Expression, parameters: Mapping[str, Value]) -> list[float]:
+    if isinstance(node, ArrayLiteral):
+        return [_weight(each) for each in node.items]
+    given = parameters.get(node.name) if isinstance(node, Parameter) else None
+    if not isinstance(given, list) or not all(map(is_number, given)):
+        raise QueryUnservable("The weights of the RRF function must be an array of numbers.")
+    return [float(each) for each in given]
 
 
 def _weight(node: Expression) -> float:

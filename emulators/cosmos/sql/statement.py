@@ -11,10 +11,11 @@ from functools import lru_cache
 
 from emulators.cosmos.sql.checks import check
 from emulators.cosmos.sql.compiler import Compiler, ExpressionCompiler, Scope, is_constant
+from emulators.cosmos.sql.computed import Definitions, with_computed
 from emulators.cosmos.sql.errors import QueryUnservable
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, PARSED_QUERIES_KEPT, ROWS_PER_DOCUMENT_MAX
-from emulators.cosmos.sql.nodes import Expression, Name, Query
+from emulators.cosmos.sql.nodes import Expression, Name, Query, Subquery, walk
 from emulators.cosmos.sql.parser import parse
 from emulators.cosmos.sql.program import Evaluator, Frame, Groups, Program, demand_room
 from emulators.cosmos.sql.values import UNDEFINED, Value, descending, order_key
@@ -43,6 +44,8 @@ class Statement:
     """A query ready to run. Immutable, so that one text serves every request."""
 
     query: Query
+    filled: Query
+    """The query with computed properties written out."""
     program: Program
     container_slot: int | None
 
@@ -66,6 +69,16 @@ class Statement:
     def is_search(self) -> bool:
         """Whether only a client can bring the results in order: by the best match, in one partition or many."""
         return self.query.rank is not None or any(is_vector_call(key.expression) for key in self.query.order_by)
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether all that it takes from documents is how many WHERE selects: COUNT(1) and the like."""
+        query = self.filled
+        if len(query.sources) != 1 or query.group_by or not self.program.grouped or query.sources[0].iterates:
+            return False
+        return isinstance(query.sources[0].origin, Name) and not any(
+            isinstance(node, Name | Subquery) for item in query.select.items for node in walk(item.expression)
+        )
 
     @property
     def is_whole_documents(self) -> bool:
@@ -140,6 +153,12 @@ class Collection:
         for _ in statement.program.rows(self._frame):
             self._groups.add(self._frame)
 
+    def add_rows(self, count: int) -> None:
+        """Take in so many rows of which nothing but their number matters."""
+        assert self._groups is not None
+        for _ in range(count):
+            self._groups.add(self._frame)
+
     def results(self) -> list[Value]:
         """The results in their order: by ORDER BY, else in the order in which they were first seen."""
         program = self._statement.program
@@ -155,13 +174,14 @@ class Collection:
 
 
 @lru_cache(PARSED_QUERIES_KEPT)
-def prepare(text: str) -> Statement:
-    """The statement of a query text. Raises QueryRefused with findings."""
+def prepare(text: str, computed: Definitions = ()) -> Statement:
+    """The statement of a query text over a container with these computed properties. Raises QueryRefused."""
     query = parse(text)
     check(query)
+    filled = with_computed(query, computed)
     compiler = Compiler()
-    program = compiler.compile(query)
-    return Statement(query, program, compiler.container_slot)
+    program = compiler.compile(filled)
+    return Statement(query, filled, program, compiler.container_slot)
 
 
 def _sort_key(evaluate: Evaluator, frame: Frame, downwards: bool) -> bytes:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from emulators.base.ids import Ids
 from emulators.cosmos.sql.functions import Context
-from emulators.cosmos.sql.pushdown import condition
+from emulators.cosmos.sql.pushdown import condition, sieve
 from emulators.cosmos.sql.statement import prepare
 
 pytestmark = pytest.mark.our_choice("an optimisation of ours; the evaluator is the definition")
@@ -33,6 +33,7 @@ DOCUMENTS = st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4)
 PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=2).map(
     lambda names: "c" + "".join(f"[{orjson.dumps(name).decode()}]" for name in names)
 )
+OPERATORS = st.sampled_from(["=", "<", "<=", ">", ">="])
 COMPARISONS = st.tuples(PATHS, st.sampled_from(["=", "<", "<=", ">", ">=", "!="]), st.booleans())
 
 
@@ -62,6 +63,29 @@ def test_a_document_that_the_query_selects_is_let_through(
     parsed = [orjson.loads(orjson.dumps(document)) for document in documents]
     selected = {number for number, document in enumerate(parsed) if list(statement.rows(document, context))}
     assert selected <= sifted(documents, *condition(statement.query, parameters))
+
+
+PREDICATES = st.one_of(
+    st.builds(lambda path, operator, number: f"{path} {operator} @p{number}", PATHS, OPERATORS, st.integers(0, 2)),
+    st.builds("{} IN (@p0, @p1)".format, PATHS),
+    st.builds("IS_DEFINED({})".format, PATHS),
+)
+
+
+@given(DOCUMENTS, st.lists(PREDICATES, min_size=2, max_size=4), st.lists(SCALARS, min_size=3, max_size=3))
+def test_an_exact_sieve_lets_through_what_the_query_selects_and_nothing_else(
+    documents: list[dict[str, Any]], predicates: list[str], values: list[Any]
+) -> None:
+    """Where a sieve says that it is exact, counting in SQLite is counting in the evaluator."""
+    first, second, *rest = predicates
+    statement = prepare(f"SELECT * FROM c WHERE {' AND '.join([f'({first} OR {second})', *rest])}")
+    parameters = {f"@p{number}": value for number, value in enumerate(values)}
+    context = Context(parameters, lambda: 0, 0, Ids(1).chance, lambda name, arguments: None, {})
+    parsed = [orjson.loads(orjson.dumps(document)) for document in documents]
+    selected = {number for number, document in enumerate(parsed) if list(statement.rows(document, context))}
+    found = sieve(statement.query, parameters)
+    let_through = sifted(documents, found.sql, list(found.bindings))
+    assert selected == let_through if found.exact else selected <= let_through
 
 
 def test_the_services_own_filters_are_sifted() -> None:
