@@ -16,6 +16,7 @@ from emulators.functions_host.converters import Datum
 from emulators.functions_host.errors import FunctionInError, NotBuilt
 from emulators.functions_host.index import Binding, Function
 from emulators.functions_host.invocation import Call
+from emulators.functions_host.logs import outside_invocations
 from emulators.functions_host.signature import ParameterType
 
 
@@ -51,12 +52,15 @@ class Connectors:
     async def read(self, function: Function, binding: Binding, call: Call) -> Datum:
         """The value of an input binding."""
         data = binding_data(function.name, call, self.clock, self.ids)
-        return await self.readers[binding.type.lower()].read(binding, data, function.signature.inputs[binding.name])
+        kind = function.signature.inputs[binding.name]
+        with outside_invocations():
+            return await self.readers[binding.type.lower()].read(binding, data, kind)
 
     async def write(self, function: Function, binding: Binding, value: Datum, call: Call) -> None:
         """Write what a function set."""
         data = binding_data(function.name, call, self.clock, self.ids)
-        await self.writers[binding.type.lower()].write(binding, value, data)
+        with outside_invocations():
+            await self.writers[binding.type.lower()].write(binding, value, data)
 
     def check(self, function: Function) -> None:
         """Raise NotBuilt for a binding that is not built, FunctionInError for one that cannot work."""

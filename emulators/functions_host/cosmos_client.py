@@ -196,8 +196,13 @@ class CosmosAccount:
     async def _token(self) -> str:
         if self._credential is None:
             self._credential = self._connection.identity.credential()
+        from azure.core.exceptions import AzureError
+
         location = urlsplit(self._connection.endpoint)
-        token = await self._credential.get_token(f"{location.scheme}://{location.hostname}/.default")
+        try:
+            token = await self._credential.get_token(f"{location.scheme}://{location.hostname}/.default")
+        except AzureError as failure:
+            raise CosmosUnavailable(f"There is no token for {self._connection.endpoint}: {failure}") from failure
         return str(token.token)
 
 
