@@ -5,6 +5,7 @@ The one table of trigger types is here: a new trigger is a row of `TRIGGERS` and
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +19,7 @@ from emulators.functions_host.routes import Router, parse_template
 from emulators.functions_host.settings import Configuration, Settings
 from emulators.functions_host.triggers import blob, cosmosdb, eventgrid, queue, timer
 from emulators.functions_host.triggers.schedule import Schedule
+from emulators.functions_host.web import INIT_INDEXING, imported_base
 
 HTTP = "httptrigger"
 ROUTE_PREFIX_DEFAULT = "api"
@@ -125,6 +127,11 @@ def _register_route(registry: Registry, function: Function, host: Configuration,
 
 
 def _register_http(registry: Registry, function: Function, settings: Settings, host: Configuration) -> None:
+    if imported_base() is not None and sys.version_info < (3, 13) and not settings.flag(INIT_INDEXING):
+        raise FunctionInError(
+            f"the app imports a web extension, and the setting {INIT_INDEXING} is not 1: on Azure every request to "
+            "this function would hang. Set it in local.settings.json and in the app settings."
+        )
     _register_route(registry, function, host)
 
 

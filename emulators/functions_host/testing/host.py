@@ -19,8 +19,8 @@ from emulators.base.clock import Clock
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Request
 from emulators.functions_host import bundle
-from emulators.functions_host.application import Flags, Host, Parts
-from emulators.functions_host.index import Function
+from emulators.functions_host.application import Flags, Host
+from emulators.functions_host.index import Function, index_functions
 from emulators.functions_host.invocation import Attempt, Call
 from emulators.functions_host.limits import TEST_WAIT_SECONDS_MAX
 from emulators.functions_host.logs import InvocationLogs
@@ -98,15 +98,21 @@ class AsyncFunctionsTestHost:
         configuration = Configuration(document, environment)
         services = Services(self._clock)
         self._exits.push_async_callback(services.close)
-        real = bundle.connectors(services, Settings(environment), configuration, self._clock, self._ids)
+        settings = Settings(environment)
+        real = bundle.connectors(services, settings, configuration, self._clock, self._ids)
         self._app.functions_bindings = None  # the library counts names on the app, which may run in many tests
-        parts = Parts(
-            app=self._app,
+        self._opened = Host(
+            self._root,
+            environment,
+            configuration,
+            Flags(),
+            self._console,
+            logs,
+            functions=index_functions(self._app, settings, configuration),
             clock=self._clock,
-            connectors=GivenBindings(self._inputs, self._captures, real, self._outputs),
+            connector=GivenBindings(self._inputs, self._captures, real, self._outputs),
             observer=self._note,
         )
-        self._opened = Host(self._root, environment, configuration, Flags(), self._console, logs, parts)
         application = self._opened.application()
         await application.open()
         self._exits.push_async_callback(application.close)

@@ -252,14 +252,17 @@ class BlobWork:
         await reach(self._queue(self._name).get_queue_properties, self._name)
 
     def claim(self) -> bool:
-        """Whether the caller is the one that runs it: the first."""
+        """Whether the caller is to run it: the first that asks, until that has ended."""
         was, self._is_claimed = self._is_claimed, True
         return not was
 
     async def run(self) -> None:
         """Handle queued blobs until cancelled."""
         queue, poison = self._queue(self._name), self._queue(POISON_QUEUE)
-        await QueuePoller(queue, poison, self._options, self._handle, self._clock, self._console).run()
+        try:
+            await QueuePoller(queue, poison, self._options, self._handle, self._clock, self._console).run()
+        finally:
+            self._is_claimed = False
 
     async def put(self, message: Mapping[str, str]) -> None:
         """Queue a blob."""
