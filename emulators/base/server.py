@@ -81,7 +81,15 @@ class Protocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Drain: a connection that was only just taken may have its first request under way, and is heard first."""
         if self.cycle is None:
-            asyncio.get_running_loop().call_later(FIRST_REQUEST_SECONDS_MAX, super().shutdown)
+            asyncio.get_running_loop().call_later(FIRST_REQUEST_SECONDS_MAX, self._end)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        """A connection that nothing is under way on ends at once: over TLS a close waits for the peer's goodbye."""
+        idle = self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr] # typed too well
+        if idle and self.scheme == "https":
+            self.transport.abort()
         else:
             super().shutdown()
 

@@ -99,15 +99,30 @@ async def _nothing() -> None:
     return None
 
 
+def _deaf(url: str) -> None:
+    return None
+
+
+def _nothing_to_end() -> None:
+    return None
+
+
 @dataclass(slots=True)
 class Application:
-    """What is served. `refuse_body` answers a request whose body exceeds `body_bytes_max` (its body is empty then)."""
+    """What is served. `refuse_body` answers a request whose body exceeds `body_bytes_max` (its body is empty then).
+
+    `located` is told the URL it will be served at, before `open`: with port 0 nobody knows it earlier.
+    `stopping` is called when no further connection is taken, before requests in flight are waited for: long polls
+    answer now, not when their time is over.
+    """
 
     handle: Handler
     refuse_body: Callable[[Request], Response]
     body_bytes_max: int
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
+    located: Callable[[str], None] = _deaf
+    stopping: Callable[[], None] = _nothing_to_end
     streams: Callable[[Request], bool] | None = None
     """Says of a request, before its body is read, whether `handle` reads the body itself, as it comes."""
 
@@ -177,12 +192,8 @@ async def serve(
     ready: Callable[[], None],
     exits_with_stdin: bool = False,
     stop: asyncio.Event | None = None,
-    stopped_accepting: Callable[[], None] = lambda: None,
 ) -> None:
-    """Open `application`, serve it on `listeners` until `stop` is set or a signal comes, drain, close it.
-
-    `stopped_accepting` is called when no further connection is taken, before what is in flight is waited for.
-    """
+    """Open `application`, serve it on `listeners` until `stop` is set or a signal comes, drain, close it."""
     from emulators.base.server import Server  # uvicorn: a process that serves nothing itself does without
 
     stop = stop or asyncio.Event()
@@ -190,6 +201,7 @@ async def serve(
     with stop_signals(stop):
         if exits_with_stdin:
             stop_when_stdin_closes(stop)
+        application.located(bind.url(listeners[0].getsockname()[1]))
         await application.open()
         try:
             serving = asyncio.create_task(server.serve(sockets=listeners))
@@ -197,7 +209,7 @@ async def serve(
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             server.stop_accepting()
-            stopped_accepting()
+            application.stopping()
             server.should_exit = True
             await serving
         finally:

@@ -13,7 +13,7 @@ import os
 import ssl
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from emulators.base.clock import Clock
@@ -96,12 +96,11 @@ class Worker:
         if not await self._is_to_serve():
             return 0
         await serve(
-            host.application(),
+            replace(host.application(), stopping=self._has_left.set),
             [self._listener],
             Bind(order.address, order.port, tls),
             ready=self._announce,
             stop=self._stop,
-            stopped_accepting=self._has_left.set,
         )
         return 0
 
