@@ -125,6 +125,7 @@ class Application:
     located: Callable[[str], None] = _deaf
     stopping: Callable[[], None] = _nothing_to_end
     streams: Callable[[Request], bool] | None = None
+    """Says of a request, before its body is read, whether `handle` reads the body itself, as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
