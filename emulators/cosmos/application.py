@@ -93,22 +93,26 @@ class Emulator:
         activity_id = request.headers.get("x-ms-activity-id") or self._account.ids.guid()
         target = parse_target(request.raw_path)
         action = action_of(request, target)
+        name = operation_name(target, action)
         try:
-            response = await self._answer(request, target, action, activity_id)
+            response = await self._answer(request, target, action, name, activity_id)
         except Refused as refused:
             response = refusal(refused, activity_id)
-        name, ended = operation_name(target, action), clock.now()
-        self._metrics.note(Served(request, name, response, started, ended - started, activity_id))
-        logger.debug("%s %s %d %s", request.method, request.raw_path, response.status, activity_id)
+        path, seconds = request.raw_path, clock.now() - started
+        self._metrics.note(
+            Served(request.method, path, name, response.status, response.headers, started, seconds, activity_id)
+        )
+        logger.debug("%s %s %d %s", request.method, path, response.status, activity_id)
         return response
 
-    async def _answer(self, request: Request, target: Target, action: str, activity_id: str) -> Response:
+    async def _answer(self, request: Request, target: Target, action: str, name: str, activity_id: str) -> Response:
         authorize(self._account, request, target, action)
         operation = route(request, target, action)
         call = Call(self._account, request, target, activity_id)
         check_consistency(call)
-        name = operation_name(target, action)
-        act = self._faults.strike(operation=name, method=request.method, path=request.path, **_facts(target))
+        act = None
+        if self._faults.are_set:
+            act = self._faults.strike(operation=name, method=request.method, path=request.path, **_facts(target))
         if act is None:
             return await self._metered(call, operation)
 

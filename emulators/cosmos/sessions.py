@@ -31,8 +31,11 @@ def check_consistency(call: Call) -> None:
         )
 
 
-def check_session(call: Call, container: Container, range_: Range) -> None:
-    """Raises Refused (404/1002) when the request's session token is ahead of `range_`, 400 when it is malformed."""
+def check_session(call: Call, container: Container, range_: Range, lsn: int | None = None) -> None:
+    """Raises Refused (404/1002) when the request's session token is ahead of `range_`, 400 when it is malformed.
+
+    `lsn` is the range's, read when not given.
+    """
     token = call.header("x-ms-session-token")
     if not token:
         return
@@ -41,7 +44,7 @@ def check_session(call: Call, container: Container, range_: Range) -> None:
     if wanted is None:
         # After a split a client still holds the ancestor's token; the children carry its LSN on.
         wanted = max((lsn for key, lsn in seen.items() if key in range_.parents), default=0)
-    if wanted > lsn_of(call.account.store.connection, range_):
+    if wanted > (lsn_of(call.account.store.connection, range_) if lsn is None else lsn):
         raise Refused(errors.SESSION_NOT_AVAILABLE)
 
 

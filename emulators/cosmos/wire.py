@@ -75,8 +75,13 @@ class Target:
 
 def parse_target(raw_path: str) -> Target:
     """A path, still percent-encoded, taken apart; names may hold encoded slashes."""
-    segments = [unquote(segment) for segment in raw_path.strip("/").split("/")] if raw_path.strip("/") else []
-    return Target(tuple(segment.lower() for segment in segments[::2]), tuple(segments[1::2]))
+    path = raw_path.strip("/")
+    if not path:
+        return Target((), ())
+    segments = path.split("/")
+    if "%" in path:
+        segments = [unquote(segment) for segment in segments]
+    return Target(tuple([segment.lower() for segment in segments[::2]]), tuple(segments[1::2]))
 
 
 @dataclass(slots=True)
