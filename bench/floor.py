@@ -80,7 +80,7 @@ class Floor:
 
             def work(connection: apsw.Connection) -> Any:
                 return connection.execute(
-                    f"INSERT INTO document ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,jsonb(?))",  # noqa: S608
+                    f"INSERT INTO document ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,jsonb(?))",
                     row,
                 )
         else:
