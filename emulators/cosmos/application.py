@@ -23,7 +23,7 @@ from emulators.cosmos.metrics import Metrics, Served
 from emulators.cosmos.operations.offers import provisioned
 from emulators.cosmos.routes import Operation, action_of, operation_name, route
 from emulators.cosmos.scripts.engine import Engine
-from emulators.cosmos.sessions import check_consistency
+from emulators.cosmos.sessions import charge_factor, check_consistency
 from emulators.cosmos.store.files import Store
 from emulators.cosmos.store.snapshots import Snapshots
 from emulators.cosmos.throttle import Throttle
@@ -109,7 +109,7 @@ class Emulator:
         authorize(self._account, request, target, action)
         operation = route(request, target, action)
         call = Call(self._account, request, target, activity_id)
-        check_consistency(call)
+        call.charge_factor = charge_factor(check_consistency(call), target, action)
         act = None
         if self._faults.are_set:
             act = self._faults.strike(operation=name, method=request.method, path=request.path, **_facts(target))

@@ -92,6 +92,8 @@ class Call:
     request: Request
     target: Target
     activity_id: str
+    charge_factor: float = 1.0
+    """What the charge is multiplied by: reads that ask two replicas cost twice."""
 
     @property
     def now(self) -> int:
@@ -203,7 +205,7 @@ def answer(
         **DECORATION,
         "content-location": f"{call.request.scheme}://{call.request.host}{call.request.raw_path}",
         "x-ms-activity-id": call.activity_id,
-        "x-ms-request-charge": format_charge(charge),
+        "x-ms-request-charge": format_charge(charge * call.charge_factor),
     }
     if headers:
         shared.update(headers)
