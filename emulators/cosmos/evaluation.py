@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from emulators.cosmos import errors
+from emulators.cosmos import errors, limits
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.scripts.functions import FunctionCalls
 from emulators.cosmos.sql.computed import Definitions
@@ -20,8 +20,9 @@ from emulators.cosmos.sql.errors import QueryRefused, QueryUnbuilt, QueryUnserva
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.functions.dates import TICKS_PER_SECOND
 from emulators.cosmos.sql.statement import Row, prepare
-from emulators.cosmos.sql.values import Value
+from emulators.cosmos.sql.values import Value, depth
 from emulators.cosmos.store.catalog import Container
+from emulators.cosmos.store.shelf import DiskShelf
 from emulators.cosmos.wire import Call
 
 
@@ -32,7 +33,7 @@ def select(call: Call, documents: Iterable[dict[str, Any]]) -> list[Any]:
         statement, context = prepare(text), context_of(call, parameters)
         window = statement.window(context)
         if statement.is_collected:
-            values = statement.collect(documents, context).results()
+            values = list(statement.collect(documents, context).results())
         else:
             rows: list[Row] = [row for document in documents for row in statement.rows(document, context)]
             if statement.is_sorted:
@@ -59,6 +60,8 @@ def asked(call: Call) -> tuple[str, dict[str, Value]]:
         raise Refused(errors.BAD_REQUEST)
     if not all(isinstance(each, dict) and "name" in each for each in given):
         raise Refused(errors.BAD_REQUEST)
+    if depth(given) > limits.NESTING_MAX:
+        raise Refused(errors.BAD_REQUEST, errors.wrapped("A parameter of the query is nested too deeply."))
     return text, {str(each["name"]): each.get("value") for each in given}
 
 
@@ -80,7 +83,9 @@ def context_of(
     geometry = container.resource.body.get("geospatialConfig") if container else None
     planar = isinstance(geometry, dict) and geometry.get("type") == "Geometry"
     function = user_function or none_here
-    return Context(parameters, ticks, ticks(), call.account.ids.chance, function, _embeddings(container), planar)
+    return Context(
+        parameters, ticks, ticks(), call.account.ids.chance, function, _embeddings(container), planar, DiskShelf
+    )
 
 
 def functions_of(call: Call, container: Container, query: str) -> FunctionCalls:

@@ -63,6 +63,8 @@ COMPUTED_PROPERTIES_MAX = 20
 
 PAGE_ITEMS_MAX = 1000
 """Items a page holds when the client does not say (-1 or absent): documented for queries."""
+PAGE_SECONDS_MAX = 5.0
+"""[L] Time that one page of a query may take; it then ends, perhaps empty, with a continuation."""
 FEED_ITEMS_DEFAULT = 100
 """Items a page of a plain feed holds when the client does not say: the REST reference's default."""
 

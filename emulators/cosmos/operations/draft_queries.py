@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import islice
 
 import apsw
 import orjson
@@ -76,7 +77,7 @@ class DraftQuery:
             collection = statement.collect((), self.context)
             async for _, _, document in self._documents(statement, -1):
                 collection.add(document)
-            for value in collection.results()[start.passed :]:
+            for value in islice(collection.results(), start.passed, None):
                 yield (0, 0), orjson.dumps(value)
         elif statement.is_sorted:
             rows: list[Row] = []

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
+from emulators.cosmos.sql.advice import advice
 from emulators.cosmos.sql.nodes import Between, Binary, Call, Expression, In, Logical, Name, Query, path
 from emulators.cosmos.sql.printer import expression_text
 from emulators.cosmos.store.catalog import Container
 
 METRICS_HEADER = "x-ms-documentdb-query-metrics"
 INDEX_HEADER = "x-ms-cosmos-index-utilization"
+ADVICE_HEADER = "x-ms-cosmos-query-advice"
 _COMPARISONS = frozenset({"=", "!=", "<>", "<", "<=", ">", ">="})
 _INDEXED_FUNCTIONS = frozenset({"STARTSWITH", "CONTAINS", "ENDSWITH", "STRINGEQUALS", "IS_DEFINED", "ARRAY_CONTAINS"})
 
@@ -41,6 +44,11 @@ def metrics(*, seconds: float, loaded: int, loaded_bytes: int, given: int, given
         "indexUtilizationRatio": f"{utilization:.2f}",
     }
     return ";".join(f"{name}={value}" for name, value in entries.items())
+
+
+def query_advice(query: Query) -> str:
+    """The advice header: a JSON array of rules, URL-encoded."""
+    return quote(orjson.dumps([{"Id": rule, "Params": []} for rule in advice(query)]))
 
 
 def index_utilization(container: Container, query: Query, *, keyed: bool) -> str:

@@ -139,3 +139,82 @@ def test_distances_on_the_earth_are_those_of_the_reference(container: ContainerP
         {"valid": False, "reason": "Latitude values must be between -90 and 90 degrees."}
     ]
     assert ask(container, "SELECT ST_DISTANCE(1, 2) AS d") == [{}]
+
+
+ADVISED = [
+    ("SELECT * FROM c WHERE ARRAY_CONTAINS(c.tags, {'name': 'a'}, true)", "QA1000"),
+    ("SELECT DISTINCT VALUE t FROM c JOIN t IN c.tags", "QA1001"),
+    ("SELECT * FROM c WHERE CONTAINS(c.name, 'a')", "QA1002"),
+    ("SELECT * FROM c WHERE STARTSWITH(c.name, 'a', true)", "QA1003"),
+    ("SELECT * FROM c WHERE StringEquals(c.name, 'a', true)", "QA1003"),
+    ("SELECT * FROM c WHERE ENDSWITH(c.name, 'a', true)", "QA1004"),
+    ("SELECT LOWER(c.name) AS n FROM c GROUP BY LOWER(c.name)", "QA1005"),
+    ("SELECT * FROM c WHERE UPPER(c.name) = 'A'", "QA1006"),
+    ("SELECT * FROM c WHERE c.at < GetCurrentDateTime()", "QA1007"),
+    ("SELECT * FROM c WHERE c.at < GetCurrentTicks()", "QA1008"),
+    ("SELECT * FROM c WHERE c.at < GetCurrentTimestamp()", "QA1009"),
+]
+
+
+@pytest.mark.read_in_sdk("azure-cosmos _query_advisor/query_advice_rules.json and tests/test_query.py")
+@pytest.mark.parametrize(("text", "rule"), ADVISED)
+def test_advice_names_the_rules_that_a_query_meets(container: ContainerProxy, text: str, rule: str) -> None:
+    """Asked for advice, the answer's header names the rule, in the SDK's own words; a plain filter meets none."""
+    told: list[str] = []
+
+    def hook(headers: Any, _: object) -> None:
+        told.append(headers["x-ms-cosmos-query-advice"])
+
+    list(container.query_items(text, partition_key="p", populate_query_advice=True, response_hook=hook))
+    plain = "SELECT * FROM c WHERE c.name = 'a'"
+    list(container.query_items(plain, partition_key="p", populate_query_advice=True, response_hook=hook))
+    advised, plainly = told
+    assert advised.startswith(f"{rule}: ")
+    assert "\n" not in advised
+    assert plainly == ""
+
+
+@pytest.mark.seen_on_azure("efcore#16150 and grandnode2#93 quote the refusals")
+def test_an_order_that_the_index_policy_excludes_is_refused(database: DatabaseProxy) -> None:
+    """ORDER BY needs its path in the index; the most precise entry of the policy decides."""
+    policy = {
+        "includedPaths": [{"path": "/*"}, {"path": "/hidden/shown/?"}],
+        "excludedPaths": [{"path": "/hidden/*"}],
+    }
+    container = database.create_container("narrow", PartitionKey("/pk"), indexing_policy=policy)
+    container.create_item({"id": "1", "pk": "p", "hidden": {"shown": 1, "other": 2}})
+    assert ask(container, "SELECT VALUE c.id FROM c ORDER BY c.hidden.shown") == ["1"]
+    assert ask(container, "SELECT VALUE c.id FROM c ORDER BY c._ts") == ["1"]
+    with pytest.raises(CosmosHttpResponseError, match="order-by item is excluded") as refusal:
+        ask(container, "SELECT VALUE c.id FROM c ORDER BY c.hidden.other")
+    assert refusal.value.status_code == 400
+    assert ask(container, "SELECT VALUE c.id FROM c WHERE c.hidden.other = 2") == ["1"]
+
+
+@pytest.mark.seen_on_azure("a container of indexing mode none asks for the scan header, by the refusal's words")
+def test_a_filter_without_any_index_has_to_allow_a_scan(database: DatabaseProxy) -> None:
+    """Id and partition key are always found; any other filter needs enable_scan_in_query."""
+    policy = {"indexingMode": "none", "automatic": False}
+    container = database.create_container("bare", PartitionKey("/pk"), indexing_policy=policy)
+    container.create_item({"id": "1", "pk": "p", "a": 2})
+    assert ask(container, "SELECT VALUE c.a FROM c WHERE c.id = '1' AND c.pk = 'p'") == [2]
+    with pytest.raises(CosmosHttpResponseError, match="excluded from indexing"):
+        ask(container, "SELECT VALUE c.a FROM c WHERE c.a = 2")
+    assert ask(container, "SELECT VALUE c.a FROM c WHERE c.a = 2", enable_scan_in_query=True) == [2]
+
+
+@pytest.mark.read_in_sdk("azure-cosmos tests/test_query_hybrid_search.py: one request with a partition key")
+def test_a_search_within_one_partition_is_ranked_by_the_server(shapes: ContainerProxy) -> None:
+    """With a partition key one request brings the ranked page: no plan, no statistics asked by the client."""
+    requests: list[object] = []
+    text = (
+        "SELECT TOP 2 VALUE c.id FROM c ORDER BY RANK RRF(FullTextScore(c.text, 'red'), VectorDistance(c.at, [4, 0]))"
+    )
+    found = list(shapes.query_items(text, partition_key="p", response_hook=lambda *_: requests.append(1)))
+    assert str(found[0]) == "4"
+    assert len(found) == 2
+    assert len(requests) == 1
+    paged = shapes.query_items(text.replace("TOP 2 ", ""), partition_key="p", max_item_count=2).by_page()
+    everything = [each for page in paged for each in page]
+    assert everything[:2] == found
+    assert len(everything) == len(set(everything)) == 5
