@@ -69,11 +69,14 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
     from rich.console import Console
 
     from local import stack_verbs
+    from local.bicep import BicepRefused
+    from local.bicep_topology import read_bicep_topology
     from local.demo import demo
     from local.orders_file import OrdersFileError
     from local.provision import ProvisioningFailed
     from local.state import DataInUse
     from local.supervisor import ServiceFailed
+    from local.topology import read_topology
     from local.up import PortsTaken, up
 
     expected = (
@@ -81,6 +84,8 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
         DataInUse,
         ServiceFailed,
         ProvisioningFailed,
+        BicepRefused,
+        FileNotFoundError,
         OrdersFileError,
         stack_verbs.NotRunning,
         ClientError,
@@ -91,13 +96,18 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
                 asyncio.run(up(_options(parsed), began))
                 return 0
             case "demo":
-                return asyncio.run(demo(Console(), enable_auth=parsed.enable_auth, https=parsed.https))
+                topology = read_bicep_topology(parsed.bicep) if parsed.bicep else read_topology()
+                return asyncio.run(demo(Console(), topology, enable_auth=parsed.enable_auth, https=parsed.https))
             case "replay":
                 return asyncio.run(stack_verbs.run_replay(parsed))
             case "seed":
                 return asyncio.run(stack_verbs.run_seed(parsed))
             case "reset":
                 return asyncio.run(stack_verbs.run_reset(parsed))
+            case "chaos":
+                from local.chaos.run import chaos
+
+                return asyncio.run(chaos(minutes=parsed.minutes, seed=parsed.seed, as_json=parsed.json))
             case _:
                 return asyncio.run(stack_verbs.run_wait(parsed))
     except expected as failure:
@@ -136,6 +146,13 @@ def _parser() -> argparse.ArgumentParser:
         "demo", help="send a handful of updates through a throw-away stack and show all three sides"
     )
     _security_arguments(demo)
+    demo.add_argument(
+        "--from",
+        dest="bicep",
+        type=Path,
+        metavar="FILE",
+        help="provision what this Bicep file says instead of local/topology.toml, for example infra/main.bicep",
+    )
     replay = verbs.add_parser(
         "replay", help="replay a file of orders through the running service and compare both sides"
     )
@@ -146,6 +163,12 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--orders", type=_positive, help="replay the first N orders only")
     replay.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
     _data_argument(replay)
+    chaos = verbs.add_parser(
+        "chaos", help="kill, stall and starve the processes of a throw-away stack under load, and count what is lost"
+    )
+    chaos.add_argument("--minutes", type=float, default=1.0, help="how long (default %(default)s)")
+    chaos.add_argument("--seed", type=int, default=0, help="the same seed decides the same (default %(default)s)")
+    chaos.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
     for name, text in (
         ("seed", "send a few orders through the running service, to have something to look at"),
         ("reset", "empty the running stack, and provision it again"),

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from local.client import Answer, OrderService
 from local.stack import Options, Stack, app_settings, free_ports, running_stack
+from local.topology import Topology
 from local.trust import trusted
 from local.write_side import WrittenOrder, read_write_side
 
@@ -29,10 +30,12 @@ STEPS = (
 )
 
 
-async def demo(console: Console, *, enable_auth: bool, https: bool) -> int:
-    """Run the demo; 0 only if every answer was the expected one and both sides agree."""
+async def demo(console: Console, topology: Topology, *, enable_auth: bool, https: bool) -> int:
+    """Run the demo on what `topology` says; 0 only if every answer was the expected one and both sides agree."""
     with tempfile.TemporaryDirectory(prefix="demo-") as directory:
-        options = Options(Path(directory), ports=free_ports(), enable_auth=enable_auth, https=https, quiet=True)
+        options = Options(
+            Path(directory), ports=free_ports(), enable_auth=enable_auth, https=https, quiet=True, topology=topology
+        )
         async with running_stack(options) as stack, _service(stack) as service:
             answers = await _post(service, console)
             written = await read_write_side(app_settings(options.app) | stack.settings())

@@ -65,7 +65,11 @@ class Options:
     https: bool = False
     quiet: bool = False
     app: Path = ROOT
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What the app's settings have besides."""
     debug: bool = False
+    topology: Topology = field(default_factory=read_topology)
+    """What is provisioned."""
 
 
 @dataclass(slots=True)
@@ -73,11 +77,15 @@ class Stack:
     """A running stack: its addresses and keys, how long each part took, and its processes."""
 
     options: Options
-    topology: Topology
     supervisor: Supervisor
     seconds: dict[str, float] = field(default_factory=dict)
     webhook_key: str | None = None
     function_key: str | None = None
+
+    @property
+    def topology(self) -> Topology:
+        """What is provisioned in it."""
+        return self.options.topology
 
     @property
     def storage(self) -> StorageAddress:
@@ -100,7 +108,7 @@ class Stack:
             "azurite": {"AzureWebJobsStorage": self.storage.connection_string},
         }
         running = (settings for service, settings in here.items() if service not in self.options.without)
-        return {name: value for settings in running for name, value in settings.items()}
+        return {**self.topology.settings, **{name: value for each in running for name, value in each.items()}}
 
 
 @contextlib.asynccontextmanager
@@ -115,7 +123,7 @@ async def running_stack(options: Options) -> AsyncIterator[Stack]:
                 shutil.rmtree(options.data / service, ignore_errors=True)
         if options.https:
             local_authority(authority_directory())
-        stack = Stack(options, read_topology(), Supervisor(quiet=options.quiet))
+        stack = Stack(options, Supervisor(quiet=options.quiet))
         stack.supervisor.restarted = lambda name: _restarted(stack, name)
         try:
             await _start(stack)
@@ -241,7 +249,7 @@ def _functions_host(stack: Stack, trust: Mapping[str, str]) -> Service:
     differing = {name: value for name, value in stack.settings().items() if written.get(name) != value}
     if options.enable_auth:
         differing |= {"AzureWebJobsSecretStorageType": "files", "FUNCTIONS_SECRETS_PATH": str(_secrets(options))}
-    return Service("functions", command, _says_ready, {**trust, **differing}, options.app)
+    return Service("functions", command, _says_ready, {**trust, **differing, **options.environment}, options.app)
 
 
 def app_settings(app: Path) -> dict[str, str]:

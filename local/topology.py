@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ class Subscription:
     dead_letter_container: str
     delivery_attempts_max: int
     event_time_to_live_minutes: int
+    delivery_schema: str
+    filter: Mapping[str, Any] = field(default_factory=dict)
+    """As Event Grid takes it; empty lets every event through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Topology:
     input_schema: str
     subscriptions: tuple[Subscription, ...]
     blob_containers: tuple[str, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """App settings that differ from local.settings.json."""
 
 
 def read_topology(file: Path = FILE) -> Topology:
@@ -66,6 +71,8 @@ def read_topology(file: Path = FILE) -> Topology:
                 each["deadLetterContainer"],
                 each["maxDeliveryAttempts"],
                 each["eventTimeToLiveInMinutes"],
+                each["eventDeliverySchema"],
+                each.get("filter", {}),
             )
             for each in eventgrid["subscriptions"]
         ),

@@ -23,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marks."""
     for name, meaning in EVIDENCE.items():
         config.addinivalue_line("markers", f"{name}(source): {meaning}")
+    config.addinivalue_line("markers", 'network: asks a package registry; leave out with -m "not network"')
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

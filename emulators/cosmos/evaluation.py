@@ -6,7 +6,7 @@ Queries over a container's items are `operations.query`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ import orjson
 
 from emulators.cosmos import errors, limits
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.scripts.functions import FunctionCalls
 from emulators.cosmos.sql.computed import Definitions
 from emulators.cosmos.sql.errors import QueryRefused, QueryUnbuilt, QueryUnservable
 from emulators.cosmos.sql.functions import Context
@@ -64,21 +65,39 @@ def asked(call: Call) -> tuple[str, dict[str, Value]]:
     return text, {str(each["name"]): each.get("value") for each in given}
 
 
-def context_of(call: Call, parameters: Mapping[str, Value], container: Container | None = None) -> Context:
-    """What a query knows beside its documents."""
+def context_of(
+    call: Call,
+    parameters: Mapping[str, Value],
+    container: Container | None = None,
+    user_function: Callable[[str, list[Value]], Value] | None = None,
+) -> Context:
+    """What a query knows beside its documents; `user_function` calls those of `functions_of`."""
     clock = call.account.clock
 
     def ticks() -> int:
         return int(clock.now() * TICKS_PER_SECOND)
 
-    def user_function(name: str, arguments: list[Value]) -> Value:
-        raise QueryUnbuilt(f"the user-defined function {name}")
+    def none_here(name: str, arguments: list[Value]) -> Value:
+        raise QueryUnbuilt(f"the user-defined function {name} outside a query over items")
 
     geometry = container.resource.body.get("geospatialConfig") if container else None
     planar = isinstance(geometry, dict) and geometry.get("type") == "Geometry"
+    function = user_function or none_here
     return Context(
-        parameters, ticks, ticks(), call.account.ids.chance, user_function, _embeddings(container), planar, DiskShelf
+        parameters, ticks, ticks(), call.account.ids.chance, function, _embeddings(container), planar, DiskShelf
     )
+
+
+def functions_of(call: Call, container: Container, query: str) -> FunctionCalls:
+    """The container's user-defined functions, for the evaluation of one page of `query` over its items."""
+
+    def text_of(name: str) -> str:
+        found = call.account.store.catalog.find("udfs", container.resource.rid, name)
+        if found is None:
+            raise Refused(errors.BAD_REQUEST, f"The user-defined function '{name}' is not defined in the container.")
+        return str(found.body["body"])
+
+    return FunctionCalls(call.account.scripts, query, text_of)
 
 
 def computed_properties(container: Container) -> Definitions:

@@ -86,6 +86,25 @@ TOKEN_SECONDS_MAX = 86_400
 SCRIPT_BYTES_MAX = 256 * 1024
 """Length of a stored procedure's, trigger's or function's text: our choice, the service documents none."""
 
+SCRIPT_SECONDS_MAX = 5.0
+"""[L] How long a stored procedure, a write's triggers, or the functions of a query's page may run."""
+SCRIPT_ACCEPTING_SHARE = 0.8
+"""Share of its time after which a script's operations are refused, so that it can end in time: our choice."""
+SCRIPT_HEAP_BYTES_MAX = 64 * 1024 * 1024
+"""Heap of a script: our choice, the service documents none."""
+SCRIPT_MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+"""What a script may hand to its host at once: our choice, above what its heap holds."""
+SCRIPT_RESPONSE_CHARACTERS_MAX = 4 * 1024 * 1024
+"""Length of what a script answers: a response page's."""
+SCRIPT_LOG_CHARACTERS_MAX = 4096
+"""Length of what console.log collects for its header: our choice, well within what clients read."""
+SCRIPT_WORKERS_MAX = 4
+"""Scripts that run at the same time: our choice."""
+SCRIPT_ATTEMPTS_MAX = 5
+"""How often a script is run while others change what it has read, before its client is told to retry: our choice."""
+SCRIPT_POSITIONS_RESERVED = 100
+"""Places for new items that a script takes at a time: our choice."""
+
 VECTOR_DIMENSIONS_MAX = 4096
 """[L] Dimensions of an embedding."""
 VECTOR_QUANTIZATION_BYTES = (1, 256)

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from emulators.base.cli import EXIT_CANNOT_START, serve_command, serving_arguments
-from emulators.base.serving import Bind
 from emulators.eventgrid import limits
 from emulators.eventgrid.application import Options, create
 from emulators.eventgrid.auth import DEVELOPMENT_KEY
 from emulators.eventgrid.configuration import read_configuration
+from emulators.eventgrid.namespaces.configuration import read_namespaces
 from emulators.eventgrid.storage import DEVELOPMENT_STORAGE
 
 PORT = 6500
@@ -31,7 +31,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options(chosen: argparse.Namespace) -> Options:
-    bind = Bind(chosen.host, chosen.port)
     return Options(
         key=chosen.key,
         time_scale=chosen.time_scale,
@@ -41,14 +40,18 @@ def _options(chosen: argparse.Namespace) -> Options:
         storage=chosen.storage,
         functions_host=chosen.functions_host.rstrip("/"),
         configured=read_configuration(chosen.config) if chosen.config else (),
-        base_url=bind.url(chosen.port).replace("http:", "https:" if chosen.https else "http:"),
+        namespaces=read_namespaces(chosen.config) if chosen.config else (),
     )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("emulators.eventgrid", description="Azure Event Grid custom topics, locally.")
+    parser = argparse.ArgumentParser(
+        "emulators.eventgrid", description="Azure Event Grid on this machine: custom topics and namespaces."
+    )
     serving_arguments(parser, port=PORT)
-    parser.add_argument("--config", type=Path, metavar="FILE", help="topics and subscriptions to provide, TOML or JSON")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="topics, namespaces and subscriptions, TOML or JSON"
+    )
     parser.add_argument("--key", type=_key, default=DEVELOPMENT_KEY, help="key1 of every new topic, in base64")
     parser.add_argument(
         "--time-scale",

@@ -18,7 +18,7 @@ from emulators.eventgrid.conversion import DeliverySchema
 from emulators.eventgrid.metrics import Metrics
 from emulators.eventgrid.storage import BlobWriter, StorageUnavailable
 from emulators.eventgrid.store import DeadLetter, Store
-from emulators.eventgrid.waiting import wait
+from emulators.eventgrid.waiting import keep_at, wait
 
 logger = logging.getLogger("eventgrid.deadletters")
 
@@ -47,8 +47,12 @@ def letter_content(
 
 
 def blob_path(subscription: str, moment: datetime, guid: str) -> str:
-    """Where the service puts a dead letter: the subscription in capitals, the UTC hour without padding."""
-    return f"{subscription.upper()}/{moment.year}/{moment.month}/{moment.day}/{moment.hour}/{guid}.json"
+    """Where the service puts a dead letter: the subscription in capitals, the UTC hour without padding.
+
+    A namespace's letters lie below namespace/topic/subscription, spelled as they are.
+    """
+    folder = subscription if "/" in subscription else subscription.upper()
+    return f"{folder}/{moment.year}/{moment.month}/{moment.day}/{moment.hour}/{guid}.json"
 
 
 def service_time(moment: float) -> str:
@@ -83,13 +87,8 @@ class DeadLetterOffice:
         self._changed.set()
 
     async def run(self) -> None:
-        """Write and confirm; what breaks is told loudly and begins again: all state is in the store."""
-        while True:
-            try:
-                await self._work()
-            except* Exception:
-                logger.exception("writing dead letters broke; it begins again")
-            await asyncio.sleep(limits.RESTART_SECONDS)
+        """Write and confirm; what breaks is told and begins again."""
+        await keep_at(self._work, "writing dead letters")
 
     async def _work(self) -> None:
         """Write, confirm, wait."""

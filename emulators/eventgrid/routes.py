@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from emulators.base.serving import Request
-from emulators.eventgrid.errors import METHOD_NOT_ALLOWED, NOT_BUILT, NOT_FOUND, Refused
+from emulators.eventgrid.errors import METHOD_NOT_ALLOWED, NOT_FOUND, Refused
 from emulators.eventgrid.provisioning import DEFAULT_TOPIC
 
 ALLOW = "OPTIONS, POST"
 
 _TOPIC = re.compile(r"(?:/(?P<topic>[^/]+))?/api/events/?", re.IGNORECASE)
 _VALIDATION = re.compile(r"/eventsubscriptions/(?P<name>[^/]+)/validate", re.IGNORECASE)
-_NAMESPACE = re.compile(r"/topics/[^/:]+(?::publish|/eventsubscriptions/[^/:]+:\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,6 @@ def route(request: Request) -> Target:
     """The target of a data-plane request. Raises Refused: 404, 405, or 501 for what is not built."""
     if found := _VALIDATION.fullmatch(request.path):
         return Target("validate", found["name"])
-    if _NAMESPACE.fullmatch(request.path):
-        raise Refused(NOT_BUILT, f"This emulator has no namespace topics: {request.path}")
     found = _TOPIC.fullmatch(request.path)
     if found is None or request.method == "HEAD":
         raise no_resource(request)

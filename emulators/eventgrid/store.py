@@ -18,7 +18,7 @@ from emulators.base.sqlite import Database
 from emulators.eventgrid.conversion import Stored
 from emulators.eventgrid.schemas import Event, Schema
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 DELETE_CHUNK = 5_000
 """Deliveries deleted in one transaction when a subscription goes, so that others are served between. Our choice."""
 
@@ -126,6 +126,22 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class NewLetter:
+    """An event that ends as a dead letter: what its blob will say, where, and until when that is tried.
+
+    `subscription` is its name, or a path of names for a namespace's.
+    """
+
+    subscription: str
+    container: str
+    reason: str
+    event_id: str
+    due: float
+    gives_up: float
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A queue that an accepted event goes to, and until when it lives there."""
 
@@ -144,12 +160,13 @@ class Store:
     """Everything that must outlive the process. `path=None` keeps it in memory."""
 
     def __init__(self, path: Path | None) -> None:
-        self._database = Database(path, schema=SCHEMA, format_version=FORMAT_VERSION)
-        self._read = self._database.connection.execute
+        self.database = Database(path, schema=SCHEMA, format_version=FORMAT_VERSION)
+        """Shared with namespaces and the storage watch, so that what belongs together is written together."""
+        self._read = self.database.connection.execute
 
     def close(self) -> None:
         """Commit and close."""
-        self._database.close()
+        self.database.close()
 
     async def clear(self) -> None:
         """Forget everything."""
@@ -158,7 +175,7 @@ class Store:
             for table in ("resources", "events", "deliveries", "attempts", "dead_letters"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
 
-        await self._database.write(work)
+        await self.database.write(work)
 
     # Resources
 
@@ -180,7 +197,7 @@ class Store:
             connection.execute("INSERT INTO resources VALUES (?, ?, ?, ?)", (number, key, kind, text))
             return int(number)
 
-        return await self._database.write(work)
+        return await self.database.write(work)
 
     async def delete_resource(self, key: str) -> None:
         """Forget a resource and all below it; what waits in their queues goes by `empty_queue`."""
@@ -188,7 +205,7 @@ class Store:
         def work(connection: apsw.Connection) -> None:  # '0' is the character after '/'
             connection.execute("DELETE FROM resources WHERE id = ?1 OR id > ?1 || '/' AND id < ?1 || '0'", (key,))
 
-        await self._database.write(work)
+        await self.database.write(work)
 
     # Queues
 
@@ -208,7 +225,7 @@ class Store:
                     [(target.queue, number, published, target.expires) for target in targets],
                 )
 
-        await self._database.write(work)
+        await self.database.write(work)
 
     def due(self, queue: int, now: float, limit: int) -> list[Waiting]:
         """The deliveries of `queue` that are due, longest due first."""
@@ -230,7 +247,7 @@ class Store:
     async def finish(self, waiting: Iterable[Waiting]) -> None:
         """These deliveries are over; events that nobody else waits for go too."""
         gone = list(waiting)
-        await self._database.write(lambda connection: _remove(connection, gone))
+        await self.database.write(lambda connection: _remove(connection, gone))
 
     async def record(self, waiting: Waiting, attempt: Attempt, due: float) -> None:
         """An attempt has failed; the next is due at `due`."""
@@ -245,7 +262,7 @@ class Store:
                 (waiting.number, attempt.number, attempt.at, attempt.status, attempt.outcome, attempt.excerpt),
             )
 
-        await self._database.write(work)
+        await self.database.write(work)
 
     async def postpone(self, number: int, due: float) -> bool:
         """Move a delivery's next attempt without counting one; False when it does not wait any more."""
@@ -254,7 +271,7 @@ class Store:
             connection.execute("UPDATE deliveries SET due = ? WHERE number = ?", (due, number))
             return connection.changes() > 0
 
-        return await self._database.write(work)
+        return await self.database.write(work)
 
     def attempts(self, delivery: int) -> list[Attempt]:
         """The recorded attempts of a waiting delivery."""
@@ -279,28 +296,14 @@ class Store:
 
     # Dead letters
 
-    async def bury(
-        self,
-        waiting: Waiting,
-        *,
-        subscription: str,
-        container: str,
-        reason: str,
-        due: float,
-        gives_up: float,
-        content: dict[str, Any],
-    ) -> None:
+    async def bury(self, waiting: Waiting, letter: NewLetter) -> None:
         """A delivery ends as a dead letter."""
 
         def work(connection: apsw.Connection) -> None:
-            connection.execute(
-                "INSERT INTO dead_letters (subscription, container, reason, event_id, due, gives_up, content) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (subscription, container, reason, waiting.event_id, due, gives_up, orjson.dumps(content)),
-            )
+            insert_letter(connection, letter)
             _remove(connection, [waiting])
 
-        await self._database.write(work)
+        await self.database.write(work)
 
     def letters_to_write(self, now: float, limit: int) -> list[DeadLetter]:
         """Dead letters whose blob is due."""
@@ -326,7 +329,7 @@ class Store:
 
     async def letter_written(self, number: int, path: str, at: float) -> None:
         """The blob is at `path` since the real moment `at`; not yet known to be on disk."""
-        await self._database.write(
+        await self.database.write(
             lambda connection: connection.execute(
                 "UPDATE dead_letters SET path = ?, written = ? WHERE number = ?", (path, at, number)
             )
@@ -334,7 +337,7 @@ class Store:
 
     async def letter_postponed(self, number: int, due: float) -> None:
         """The blob is to be written (again) at `due`."""
-        await self._database.write(
+        await self.database.write(
             lambda connection: connection.execute(
                 "UPDATE dead_letters SET due = ?, written = NULL WHERE number = ?", (due, number)
             )
@@ -342,7 +345,7 @@ class Store:
 
     async def letter_over(self, number: int) -> None:
         """The blob is safe, or has been given up."""
-        await self._database.write(
+        await self.database.write(
             lambda connection: connection.execute("DELETE FROM dead_letters WHERE number = ?", (number,))
         )
 
@@ -352,6 +355,23 @@ class Store:
             bindings,
         )
         return [DeadLetter(*row) for row in rows]
+
+
+def insert_letter(connection: apsw.Connection, letter: NewLetter) -> None:
+    """Keep a dead letter, inside a transaction of the caller's."""
+    connection.execute(
+        "INSERT INTO dead_letters (subscription, container, reason, event_id, due, gives_up, content) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            letter.subscription,
+            letter.container,
+            letter.reason,
+            letter.event_id,
+            letter.due,
+            letter.gives_up,
+            orjson.dumps(letter.content),
+        ),
+    )
 
 
 def _remove(connection: apsw.Connection, gone: Sequence[Waiting]) -> None:

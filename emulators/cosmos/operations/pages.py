@@ -16,6 +16,7 @@ from emulators.cosmos.continuation import Position
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.operations.reading import Reading
 from emulators.cosmos.scopes import Place, split_since, unread
+from emulators.cosmos.scripts.functions import FunctionCalls
 from emulators.cosmos.sessions import check_session
 from emulators.cosmos.sql.columns import Column
 from emulators.cosmos.sql.functions import Context
@@ -80,6 +81,7 @@ class Work:
     container: Container
     statement: Statement
     context: Context
+    functions: FunctionCalls
     scopes: list[Scope]
     reading: Reading
     size: int
@@ -121,10 +123,11 @@ class Work:
         """From a document's position to the next, where documents of equal keys follow each other."""
         return -1 if self.reading.columns and self.reading.columns[0].descends else 1
 
-    def note(self, found: Found) -> Found:
-        """Count a document as loaded."""
+    async def meet(self, found: Found) -> Found:
+        """Count a document as loaded, and call the user-defined functions that it will be evaluated with."""
         self.loaded += 1
         self.loaded_bytes += len(found[2])
+        await self.functions.know(self.statement, found[3], self.context)
         return found
 
     def written(self, row: Row, body: bytes) -> bytes:
@@ -202,7 +205,7 @@ async def _sorted(work: Work, start: Position, window: Window) -> Position | Non
         if left is not None and len(work.results) >= left:
             return None
         body = bodies.get(abs(signed))
-        found = None if body is None else _row(work, body, number)
+        found = None if body is None else await _row(work, body, number)
         if body is None or found is None:
             continue  # it went away while the others were read
         result = work.written(found, body)
@@ -217,8 +220,10 @@ def _signed(work: Work, position: int) -> int:
     return -position if work.statement.runs_down else position
 
 
-def _row(work: Work, body: bytes, number: int) -> Row | None:
-    rows = work.statement.rows(orjson.loads(body), work.context)
+async def _row(work: Work, body: bytes, number: int) -> Row | None:
+    document = orjson.loads(body)
+    await work.functions.know(work.statement, document, work.context)
+    rows = work.statement.rows(document, work.context)
     return next((row for row in rows if row.number == number), None)
 
 
@@ -255,6 +260,7 @@ def _count(work: Work) -> int:
 async def _in_their_own_order(work: Work, start: Position) -> AsyncIterator[Found]:
     """The documents that may matter by position, from the start's own on."""
     if work.statement.container_slot is None:
+        await work.functions.know(work.statement, None, work.context)
         for scope in work.scopes[:1]:
             yield scope, 0, b"", None
         return
@@ -265,7 +271,7 @@ async def _in_their_own_order(work: Work, start: Position) -> AsyncIterator[Foun
         while True:
             batch = _batch(work, scope, after, limit)
             for position, body in batch:
-                yield work.note((scope, position, body, orjson.loads(body)))
+                yield await work.meet((scope, position, body, orjson.loads(body)))
                 await work.turn()
             if len(batch) < limit:
                 break
@@ -318,7 +324,7 @@ async def _along_index(work: Work, start: Position) -> AsyncIterator[Found]:
         document: Value = UNDEFINED
         for position, body in batch:
             document = orjson.loads(body)
-            yield work.note((scope, position, body, document))
+            yield await work.meet((scope, position, body, document))
             await work.turn()
         if len(batch) < limit:
             return

@@ -13,7 +13,7 @@ from emulators.base.serving import Response
 from emulators.cosmos import charges, errors, limits
 from emulators.cosmos.continuation import Position, read_position, write_position
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.evaluation import asked, computed_properties, context_of, refusals
+from emulators.cosmos.evaluation import asked, computed_properties, context_of, functions_of, refusals
 from emulators.cosmos.operations import query_metrics
 from emulators.cosmos.operations.feed import documents_envelope
 from emulators.cosmos.operations.pages import Work, make_page
@@ -21,6 +21,7 @@ from emulators.cosmos.operations.plans import pins_keys, plan_document
 from emulators.cosmos.operations.ranked import make_ranked_page
 from emulators.cosmos.operations.reading import Planner
 from emulators.cosmos.scopes import scopes_of
+from emulators.cosmos.scripts.functions import FunctionCalls
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.ordering import demand_index, demand_scan
 from emulators.cosmos.sql.statement import Statement, prepare
@@ -34,14 +35,17 @@ async def execute(call: Call) -> Response:
     """POST docs with a query: one page."""
     container = call.container()
     text, parameters = asked(call)
-    with refusals():
-        return await _execute(call, container, text, parameters)
+    async with functions_of(call, container, text) as functions:
+        with refusals():
+            return await _execute(call, container, text, parameters, functions)
 
 
-async def _execute(call: Call, container: Container, text: str, parameters: Mapping[str, Value]) -> Response:
+async def _execute(
+    call: Call, container: Container, text: str, parameters: Mapping[str, Value], functions: FunctionCalls
+) -> Response:
     began = call.account.clock.now()
     statement = prepare(text, computed_properties(container))
-    context = context_of(call, parameters, container)
+    context = context_of(call, parameters, container, functions.call)
     policy = container.resource.body.get("indexingPolicy", {})
     policy = policy if isinstance(policy, dict) else {}
     demand_index(statement.query, policy)
@@ -54,7 +58,8 @@ async def _execute(call: Call, container: Container, text: str, parameters: Mapp
     window = statement.window(context)
     planner = Planner(call.account.store, container, statement, parameters)
     reading = await planner.reading(scopes, resumes_walk=start.key is not None)
-    work = Work(call, container, statement, context, scopes, reading, call.page_size(limits.PAGE_ITEMS_MAX), began)
+    size = call.page_size(limits.PAGE_ITEMS_MAX)
+    work = Work(call, container, statement, context, functions, scopes, reading, size, began)
     more = await (make_page if statement.query.rank is None else make_ranked_page)(work, start, window)
     headers = container_headers(call, container, scopes[0].range if len(scopes) == 1 else None)
     await call.account.store.database.settled()

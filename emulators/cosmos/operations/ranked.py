@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import orjson
 
 from emulators.cosmos.continuation import Position
 from emulators.cosmos.operations.pages import Work, documents
 from emulators.cosmos.operations.reading import Reading
+from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.ranking import Ranking
-from emulators.cosmos.sql.statement import Window, prepare
+from emulators.cosmos.sql.statement import Row, Statement, Window, prepare
+from emulators.cosmos.sql.values import Value
 from emulators.cosmos.store.documents import load
 
 
@@ -23,7 +27,7 @@ async def make_ranked_page(work: Work, start: Position, window: Window) -> Posit
     positions: list[int] = []
     scores: list[list[float]] = []
     async for _, position, _, document in documents(work):
-        for row in scored.rows(document, work.context):
+        for row in await work.functions.evaluate(partial(_rows, scored, document, work.context)):
             positions.append(position)
             scores.append(row.value)
     first = max(start.passed, window.skip)
@@ -32,9 +36,16 @@ async def make_ranked_page(work: Work, start: Position, window: Window) -> Posit
     bodies = load(work.call.account.store.connection, chosen[: work.size + 1])
     for passed, position in enumerate(chosen, first):
         body = bodies.get(position, b"")
-        for row in work.statement.rows(orjson.loads(body), work.context) if body else ():
+        document = orjson.loads(body) if body else None
+        for row in (
+            await work.functions.evaluate(partial(_rows, work.statement, document, work.context)) if body else ()
+        ):
             result = work.written(row, body)
             if not work.has_room(result):
                 return Position(passed=passed)
             work.add(result)
     return None
+
+
+def _rows(statement: Statement, document: Value, context: Context) -> list[Row]:
+    return list(statement.rows(document, context))

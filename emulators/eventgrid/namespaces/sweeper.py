@@ -1,0 +1,62 @@
+"""Ends events that nobody will receive any more: too old, or their last lock has run out. One task for all queues.
+
+Receiving does not depend on it (a spent event is never handed out); dead letters and counts do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from emulators.base.clock import Clock
+from emulators.eventgrid.limits import RESTART_SECONDS
+from emulators.eventgrid.namespaces import limits
+from emulators.eventgrid.namespaces.catalogue import NamespaceCatalogue
+from emulators.eventgrid.namespaces.deaths import Death, Deaths
+from emulators.eventgrid.namespaces.resources import QueueSubscription
+from emulators.eventgrid.namespaces.store import QueueStore, QueueWork
+from emulators.eventgrid.waiting import wait
+
+logger = logging.getLogger("eventgrid.namespaces")
+
+
+class Sweeper:
+    """`run` goes on until it is cancelled."""
+
+    def __init__(self, catalogue: NamespaceCatalogue, store: QueueStore, deaths: Deaths, clock: Clock) -> None:
+        self._catalogue, self._store, self._deaths, self._clock = catalogue, store, deaths, clock
+        self._changed = asyncio.Event()
+        self._next: float | None = None
+
+    def notice(self, moment: float) -> None:
+        """An event may be spent at `moment`: wake, if that is before whatever is waited for."""
+        if self._next is None or moment < self._next:
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Sweep and wait; what breaks is told loudly and begins again: all state is in the store."""
+        while True:
+            try:
+                await self._work()
+            except* Exception:
+                logger.exception("sweeping the queues of namespaces broke; it begins again")
+            await asyncio.sleep(RESTART_SECONDS)
+
+    async def _work(self) -> None:
+        while True:
+            self._changed.clear()
+            moments = [await self._sweep(each) for each in self._catalogue.subscriptions()]
+            self._next = min((moment for moment in moments if moment is not None), default=None)
+            await wait(self._clock, self._next, self._changed)
+
+    async def _sweep(self, subscription: QueueSubscription) -> float | None:
+        """End what is spent; the moment at which something will be."""
+        most = subscription.settings.deliveries_max
+
+        def work(queues: QueueWork) -> list[Death]:
+            spent = queues.spent(subscription.number, self._clock.now(), most, limits.SWEEP_EVENTS_MAX)
+            return [self._deaths.of_neglect(queues, subscription, pull) for pull in spent]
+
+        while self._store.anything_spent(subscription.number, self._clock.now(), most):
+            self._deaths.count(await self._store.transact(work))
+        return self._store.next_spent(subscription.number, self._clock.now(), most)

@@ -1,0 +1,1 @@
+"""What infra/ says is what the code reads and what local provisions."""

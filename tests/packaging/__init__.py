@@ -1,0 +1,1 @@
+"""The project as others get it: the emulators' wheel, workflows, examples."""
