@@ -119,7 +119,7 @@ def test_actionlint_has_no_complaint(tmp_path: Path) -> None:
 
 
 def test_the_deployment_hides_no_default() -> None:
-    """A variable that is not set in the repository would be empty in azd's environment: each choice names its default."""
+    """A choice that the repository does not set would reach azd as an empty text: each names its default."""
     parameters = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
     defaults = dict(re.findall(r"\$\{(ORDERS_\w+)=(\w+)\}", parameters))
     given = jobs(ROOT / ".github" / "workflows" / "azure-dev.yml")["deploy"]["env"]
