@@ -104,6 +104,10 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
                 return asyncio.run(stack_verbs.run_seed(parsed))
             case "reset":
                 return asyncio.run(stack_verbs.run_reset(parsed))
+            case "chaos":
+                from local.chaos.run import chaos
+
+                return asyncio.run(chaos(minutes=parsed.minutes, seed=parsed.seed, as_json=parsed.json))
             case _:
                 return asyncio.run(stack_verbs.run_wait(parsed))
     except expected as failure:
@@ -159,6 +163,12 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--orders", type=_positive, help="replay the first N orders only")
     replay.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
     _data_argument(replay)
+    chaos = verbs.add_parser(
+        "chaos", help="kill, stall and starve the processes of a throw-away stack under load, and count what is lost"
+    )
+    chaos.add_argument("--minutes", type=float, default=1.0, help="how long (default %(default)s)")
+    chaos.add_argument("--seed", type=int, default=0, help="the same seed decides the same (default %(default)s)")
+    chaos.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
     for name, text in (
         ("seed", "send a few orders through the running service, to have something to look at"),
         ("reset", "empty the running stack, and provision it again"),

@@ -6,6 +6,7 @@ Cosmos DB through the official SDK, Event Grid through its ARM surface, blob con
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -32,8 +33,13 @@ async def provision_cosmos(url: str, key: str, topology: Topology) -> None:
     from azure.cosmos.aio import CosmosClient
 
     async with CosmosClient(url, key, transport=AioHttpTransport(use_env_settings=False)) as client:
-        database = await client.create_database_if_not_exists(topology.database)
-        await asyncio.gather(*(_create_container(database, container) for container in topology.containers))
+        await create_containers(client, topology)
+
+
+async def create_containers(client: Any, topology: Topology) -> None:
+    """The database and its containers, through a connected `CosmosClient` of `azure.cosmos.aio`."""
+    database = await client.create_database_if_not_exists(topology.database)
+    await asyncio.gather(*(_create_container(database, container) for container in topology.containers))
 
 
 async def _create_container(database: Any, container: Container) -> None:
@@ -62,15 +68,22 @@ async def provision_storage(connection_string: str, topology: Topology) -> None:
 
 async def provision_eventgrid(url: str, topology: Topology, *, functions_url: str, webhook_key: str | None) -> None:
     """The topic and its subscriptions; their handshakes may still be under way when this returns."""
-    topic = f"{SCOPE}/Microsoft.EventGrid/topics/{topology.topic}"
     async with _arm_session(url) as session:
-        body: dict[str, Any] = {"location": "local", "properties": {"inputSchema": topology.input_schema}}
-        await _arm(session, "PUT", topic, body)
-        for subscription in topology.subscriptions:
-            endpoint = f"{functions_url}/runtime/webhooks/eventgrid?functionName={subscription.function}"
-            if webhook_key:
-                endpoint += f"&code={webhook_key}"
-            await _arm(session, "PUT", _path(topic, subscription), _subscription(subscription, endpoint))
+        for path, body in eventgrid_resources(topology, functions_url=functions_url, webhook_key=webhook_key):
+            await _arm(session, "PUT", path, body)
+
+
+def eventgrid_resources(
+    topology: Topology, *, functions_url: str, webhook_key: str | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(path, body) of each PUT that makes the topic and its subscriptions, in order."""
+    topic = f"{SCOPE}/Microsoft.EventGrid/topics/{topology.topic}"
+    yield topic, {"location": "local", "properties": {"inputSchema": topology.input_schema}}
+    for subscription in topology.subscriptions:
+        endpoint = f"{functions_url}/runtime/webhooks/eventgrid?functionName={subscription.function}"
+        if webhook_key:
+            endpoint += f"&code={webhook_key}"
+        yield _path(topic, subscription), _subscription(subscription, endpoint)
 
 
 async def until_subscribed(url: str, topology: Topology) -> None:

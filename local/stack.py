@@ -65,6 +65,8 @@ class Options:
     https: bool = False
     quiet: bool = False
     app: Path = ROOT
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What the app's settings have besides."""
     debug: bool = False
     topology: Topology = field(default_factory=read_topology)
     """What is provisioned."""
@@ -247,7 +249,7 @@ def _functions_host(stack: Stack, trust: Mapping[str, str]) -> Service:
     differing = {name: value for name, value in stack.settings().items() if written.get(name) != value}
     if options.enable_auth:
         differing |= {"AzureWebJobsSecretStorageType": "files", "FUNCTIONS_SECRETS_PATH": str(_secrets(options))}
-    return Service("functions", command, _says_ready, {**trust, **differing}, options.app)
+    return Service("functions", command, _says_ready, {**trust, **differing, **options.environment}, options.app)
 
 
 def app_settings(app: Path) -> dict[str, str]:

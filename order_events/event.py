@@ -57,7 +57,12 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 OrderId = Annotated[str, AfterValidator(_check_order_id), Field(json_schema_extra={"pattern": ORDER_ID_PATTERN})]
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc), PlainSerializer(format_moment, return_type=str)]
+Moment = Annotated[
+    AwareDatetime,
+    AfterValidator(_in_utc),
+    PlainSerializer(format_moment, return_type=str),
+    Field(json_schema_extra={"format": "date-time"}),
+]
 
 
 class OrderStatusUpdated(BaseModel):

@@ -1,4 +1,4 @@
-"""The real Azurite for tests, on free ports with throw-away data."""
+"""The real Azurite for tests, with throw-away data."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from local.azurite import Announcement, StorageAddress, command
 
+ANYWHERE = StorageAddress(0, 0, 0)
+
 
 @contextmanager
-def running_azurite(data: Path) -> Iterator[StorageAddress]:
-    """Yield where it listens; it ends with the block, or with this process."""
-    process = subprocess.Popen(
-        command(StorageAddress(0, 0, 0), data), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+def running_azurite(data: Path, address: StorageAddress = ANYWHERE) -> Iterator[StorageAddress]:
+    """Yield where it listens (on free ports, unless told); it ends with the block, or with this process."""
+    process = subprocess.Popen(command(address, data), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin
     assert process.stdout
     announcement = Announcement()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import azure.functions as func
 import pytest
@@ -31,6 +32,7 @@ from update_order_status import endpoints as commands
 from update_order_status import wiring as write_wiring
 from update_order_status_read_model import endpoints as queries
 from update_order_status_read_model import wiring as read_wiring
+from update_order_status_read_model.queries import Queries
 
 DELIVERY_SECONDS_MAX = 20
 FUNCTIONS = "http://127.0.0.1:7071/api"
@@ -51,6 +53,8 @@ class Stack:
     """(method, path) of every request that Cosmos DB got."""
     deliveries: queue.Queue[str]
     """Every event that Event Grid pushed, as its JSON text."""
+    publications: list[tuple[str, str]]
+    """(method, path) of every request that Event Grid got."""
 
     def clear_faults(self) -> None:
         """Take every fault rule out of force."""
@@ -62,23 +66,22 @@ class Stack:
 def stack() -> Iterator[Stack]:
     """Serve Cosmos DB, Event Grid and a webhook that stands where the Functions host would."""
     calls: list[tuple[str, str]] = []
+    publications: list[tuple[str, str]] = []
     deliveries: queue.Queue[str] = queue.Queue()
-
-    def watched_cosmos() -> Application:
-        emulator = create_cosmos()
-
-        async def handle(request: Request) -> Response:
-            calls.append((request.method, request.path))
-            return await emulator.handle(request)
-
-        return replace(emulator, handle=handle)
-
     with (
-        served(watched_cosmos) as cosmos,
-        served(create_eventgrid) as eventgrid,
+        served(lambda: _watched(create_cosmos(), calls)) as cosmos,
+        served(lambda: _watched(create_eventgrid(), publications)) as eventgrid,
         served(lambda: _webhook(deliveries)) as webhook,
     ):
-        yield Stack(cosmos, eventgrid, webhook, calls, deliveries)
+        yield Stack(cosmos, eventgrid, webhook, calls, deliveries, publications)
+
+
+def _watched(emulator: Application, calls: list[tuple[str, str]]) -> Application:
+    async def handle(request: Request) -> Response:
+        calls.append((request.method, request.path))
+        return await emulator.handle(request)
+
+    return replace(emulator, handle=handle)
 
 
 def _webhook(deliveries: queue.Queue[str]) -> Application:
@@ -100,6 +103,8 @@ class SteppedTime:
 
     at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     slept: list[float] = field(default_factory=list)
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+    """What happens during the next sleep."""
 
     def now(self) -> datetime:
         """The present."""
@@ -110,6 +115,9 @@ class SteppedTime:
         """Let `seconds` pass at once."""
         self.slept.append(seconds)
         self.at += timedelta(seconds=seconds)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
         await asyncio.sleep(0)
 
 
@@ -122,6 +130,8 @@ class Service:
     time: SteppedTime
     write: write_wiring.WriteSide
     read: read_wiring.ReadSide
+    seen: int = 0
+    """How many of its requests for documents `spent` has told of."""
 
     async def post(self, body: object, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
         """The answer to POST /api/UpdateOrderStatus."""
@@ -145,21 +155,49 @@ class Service:
             answer = queries.get_order_history if rest.endswith("/history") else queries.get_order
         assert answer is not None
         request = func.HttpRequest(
-            "GET", f"{FUNCTIONS}/{path}", headers=headers, params=parameters, route_params=route, body=b""
+            "GET", f"{FUNCTIONS}/{path}?{urlencode(parameters)}", headers=headers, route_params=route, body=b""
         )
-        return await answer(request, self._reads)
+        return await answer(request, self.connected_queries)
+
+    async def next_event(self) -> tuple[OrderStatusUpdated, str]:
+        """Wait for the next push of Event Grid; the event, and its text."""
+        text = await asyncio.to_thread(self.stack.deliveries.get, True, DELIVERY_SECONDS_MAX)
+        return decode(text), text
 
     async def deliver(self) -> OrderStatusUpdated:
         """Wait for the next push of Event Grid, project it, and return the event."""
-        text = await asyncio.to_thread(self.stack.deliveries.get, True, DELIVERY_SECONDS_MAX)
+        event, text = await self.next_event()
         await self.read.projection.take(text)
-        return decode(text)
+        return event
+
+    def published(self) -> int:
+        """How many publications Event Grid has been sent."""
+        path = self.settings["EventGridTopicEndpoint"].removeprefix(self.stack.eventgrid)
+        return sum(call == ("POST", path) for call in self.stack.publications)
+
+    def spent(self) -> list[tuple[str, float]]:
+        """(operation, request charge) of each request for documents since this was last asked, oldest first."""
+        answer = requests.get(f"{self.stack.cosmos}/_emulator/requests", headers={CONTROL_HEADER: "1"}, timeout=10)
+        database = self.settings["OrdersDatabase"]
+        mine = [
+            (each["operation"], each["requestCharge"])
+            for each in reversed(answer.json()["requests"])
+            if f"/dbs/{database}/" in each["path"] and "/docs" in each["path"]
+        ]
+        new, self.seen = mine[self.seen :], len(mine)
+        return new
 
     def documents(self, container: str = "orders-write") -> list[dict[str, Any]]:
         """Everything that a container holds."""
         with CosmosClient(self.stack.cosmos, WELL_KNOWN_KEY) as client:
             proxy = client.get_database_client(self.settings["OrdersDatabase"]).get_container_client(container)
             return list(proxy.read_all_items())
+
+    def put(self, container: str, document: dict[str, Any]) -> None:
+        """Write a document as somebody else would."""
+        with CosmosClient(self.stack.cosmos, WELL_KNOWN_KEY) as client:
+            proxy = client.get_database_client(self.settings["OrdersDatabase"]).get_container_client(container)
+            proxy.upsert_item(document)
 
     def fault(self, service: str, act: Mapping[str, Any], match: Mapping[str, str], **rule: Any) -> None:
         """Put a fault rule in force at the `cosmos` or `eventgrid` emulator; the test's end clears it."""
@@ -168,10 +206,17 @@ class Service:
         answer = requests.post(f"{url}/_emulator/faults", json=document, headers={CONTROL_HEADER: "1"}, timeout=10)
         assert answer.status_code == 201, answer.text
 
+    def turn_clock(self, service: str, seconds: float) -> None:
+        """Let time pass in the `cosmos` or `eventgrid` emulator, for all tests of this process."""
+        url, document = getattr(self.stack, service), {"advanceSeconds": seconds}
+        answer = requests.post(f"{url}/_emulator/clock", json=document, headers={CONTROL_HEADER: "1"}, timeout=10)
+        assert answer.status_code == 200, answer.text
+
     async def _writes(self) -> write_wiring.WriteSide:
         return self.write
 
-    async def _reads(self) -> Any:
+    async def connected_queries(self) -> Queries:
+        """The queries, as an endpoint asks for them."""
         return self.read.queries
 
     def _request(self, name: str, body: object, headers: Mapping[str, str] | None) -> func.HttpRequest:

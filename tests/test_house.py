@@ -16,7 +16,9 @@ APP = {
     "function_app.py",
     "host.json",
     "requirements.txt",
+    "order_contract",
     "order_events",
+    "order_telemetry",
     "update_order_status",
     "update_order_status_read_model",
 }
@@ -114,12 +116,12 @@ def test_there_is_no_function_json() -> None:
 
 
 def test_function_app_registers_the_blueprints_and_nothing_else() -> None:
-    """The app's entry imports azure.functions and the two sides only."""
+    """The app's entry imports azure.functions, the two sides and their contract only."""
     tree = ast.parse((ROOT / "function_app.py").read_text(encoding="utf-8"))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     rooms = {name.split(".")[0] for name in imported}
-    assert rooms <= {"azure", "update_order_status", "update_order_status_read_model"}
+    assert rooms <= {"azure", "order_contract", "update_order_status", "update_order_status_read_model"}
     assert not [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
 
 

@@ -28,6 +28,11 @@ TRANSITIONS: Mapping[OrderStatus, tuple[OrderStatus, ...]] = {
 }
 """Approved orders may be reported delivered (nobody told us of the shipping), delivered ones canceled (money back)."""
 
+FINAL = frozenset({S.DELIVERED, S.CANCELED, S.RETURNED})
+"""Where a life ordinarily ends. A delivered order may still come back, but not after as long as orders are kept."""
+BEGINNINGS = frozenset(OrderStatus) - {after for allowed in TRANSITIONS.values() for after in allowed}
+"""Where an ordinary life begins: no order comes there from another status."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -38,6 +43,16 @@ class Order:
     previous_status: OrderStatus | None
     version: int
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What is left of an erased order. Its version is at least that of every event there ever was, so none can be
+    taken for news; and no command brings the order back."""
+
+    order_id: str
+    version: int
+    erased_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +94,23 @@ class Stale:
     order: Order | None
 
 
-Decision = OrderStatusUpdated | Unchanged | NotAllowed | Stale
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The order has been erased, for good."""
+
+    tombstone: Tombstone
 
 
-def decide(order: Order | None, command: UpdateOrderStatus, now: datetime) -> Decision:
+Decision = OrderStatusUpdated | Unchanged | NotAllowed | Stale | Gone
+
+
+def decide(order: Order | Tombstone | None, command: UpdateOrderStatus, now: datetime) -> Decision:
     """What `command` does to `order` (None: never seen) at `now`.
 
     An order first seen is adopted at any status: its earlier life was not ours to record.
     """
+    if isinstance(order, Tombstone):
+        return Gone(order)
     if not _is_as_seen(order, command):
         return Stale(order)
     if order is None:
@@ -98,6 +122,11 @@ def decide(order: Order | None, command: UpdateOrderStatus, now: datetime) -> De
         return NotAllowed(order, allowed)
     # Clocks of two instances differ; an order's time must not run backwards while its version goes up.
     return _event(command, order.status, order.version + 1, max(now, order.updated_at))
+
+
+def is_beginning(command: UpdateOrderStatus) -> bool:
+    """Whether `command` most likely is about an order never seen before."""
+    return command.status in BEGINNINGS and command.if_version is None
 
 
 def _is_as_seen(order: Order | None, command: UpdateOrderStatus) -> bool:

@@ -11,6 +11,7 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError, Servic
 from azure.cosmos.exceptions import CosmosClientTimeoutError, CosmosResourceNotFoundError
 
 from update_order_status.limits import RETRY_AFTER_SECONDS
+from update_order_status.models import InvalidProblem, ProblemBody, StaleProblem, TransitionProblem
 
 TOO_MANY_REQUESTS = 429
 READ_SESSION_NOT_AVAILABLE = 1002
@@ -51,15 +52,10 @@ class Refused(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.members = members
 
-    def document(self) -> dict[str, Any]:
+    def body(self) -> ProblemBody:
         """The problem details."""
-        return {
-            "type": f"urn:problem-type:orders:{self.problem.name}",
-            "title": self.problem.title,
-            "status": self.problem.status,
-            "detail": self.detail,
-            **self.members,
-        }
+        kind = self.problem
+        return kind.body(type=kind.urn, title=kind.title, status=kind.status, detail=self.detail, **self.members)
 
 
 @contextmanager
@@ -70,11 +66,24 @@ def translated_store_errors() -> Iterator[None]:
     except (ServiceRequestError, ServiceResponseError, CosmosClientTimeoutError) as failure:
         raise StoreUnavailable(str(failure)) from failure
     except HttpResponseError as failure:
-        if failure.status_code == TOO_MANY_REQUESTS:
-            raise StoreThrottled(retry_after_seconds(failure)) from failure
-        if failure.status_code in OUTCOME_UNKNOWN or _is_replica_behind(failure):
-            raise StoreUnavailable(f"the store answered {failure.status_code}") from failure
+        if translated := _translate(failure):
+            raise translated from failure
         raise
+    except KeyError as failure:
+        # azure-cosmos forgets a session while it handles a replica that is behind, and stumbles when that session is
+        # not known (or forgotten twice at once): what counts is the answer that it was handling.
+        answer = failure.__context__
+        if isinstance(answer, HttpResponseError) and (translated := _translate(answer)):
+            raise translated from failure
+        raise
+
+
+def _translate(failure: HttpResponseError) -> StoreThrottled | StoreUnavailable | None:
+    if failure.status_code == TOO_MANY_REQUESTS:
+        return StoreThrottled(retry_after_seconds(failure))
+    if failure.status_code in OUTCOME_UNKNOWN or _is_replica_behind(failure):
+        return StoreUnavailable(f"the store answered {failure.status_code}")
+    return None
 
 
 def _is_replica_behind(failure: HttpResponseError) -> bool:
@@ -98,17 +107,27 @@ def retry_after_seconds(failure: HttpResponseError) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A kind of problem: its HTTP status, name and title. Its `type` is `urn:problem-type:orders:<name>`."""
+    """A kind of problem: its HTTP status, name and title, and what its body holds besides."""
 
     status: int
     name: str
     title: str
+    body: type[ProblemBody] = ProblemBody
+
+    @property
+    def urn(self) -> str:
+        """What identifies the kind: the `type` of its body (RFC 9457, 3.1.1)."""
+        return f"urn:problem-type:orders:{self.name}"
 
 
-INVALID_REQUEST = Problem(400, "invalid-request", "The request is not a valid command")
-TRANSITION_NOT_ALLOWED = Problem(409, "transition-not-allowed", "The order cannot take this status now")
-STALE_VERSION = Problem(412, "stale-version", "The order is not at the version that If-Match names")
+INVALID_REQUEST = Problem(400, "invalid-request", "The request is not a valid command", InvalidProblem)
+TRANSITION_NOT_ALLOWED = Problem(
+    409, "transition-not-allowed", "The order cannot take this status now", TransitionProblem
+)
+ERASED = Problem(410, "order-erased", "The order has been erased")
+STALE_VERSION = Problem(412, "stale-version", "The order is not at the version that If-Match names", StaleProblem)
 TOO_LARGE = Problem(413, "too-large", "The request is larger than a command may be")
 KEY_REUSED = Problem(422, "idempotency-key-reused", "The Idempotency-Key was used for another command on this order")
 THROTTLED = Problem(429, "throttled", "The store's throughput is used up")
-UNAVAILABLE = Problem(503, "unavailable", "The command could not be completed; send it again with the same key")
+UNAVAILABLE = Problem(503, "unavailable", "Not completed; send the request again, a command with the same key")
+FAILED = Problem(500, "failed", "The service met a mistake of its own, which has been logged")

@@ -4,14 +4,26 @@ Azure: the repository and the publisher stand for those."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from order_events import OrderStatus, OrderStatusUpdated
-from update_order_status.domain import NotAllowed, Order, Stale, Unchanged, UpdateOrderStatus, decide, evolve
+from order_telemetry import Telemetry
+from order_telemetry.signals import COMMAND_SPAN, CONFLICTS
+from update_order_status.domain import (
+    Gone,
+    NotAllowed,
+    Order,
+    Stale,
+    Unchanged,
+    UpdateOrderStatus,
+    decide,
+    evolve,
+    is_beginning,
+)
 from update_order_status.errors import Contended
 from update_order_status.limits import COMMIT_PAUSE_SECONDS, COMMIT_PAUSE_SECONDS_MAX
-from update_order_status.repository import CommandRecord, Commit, OrderRepository
+from update_order_status.repository import CommandRecord, Commit, OrderRepository, Stored
 
 Clock = Callable[[], datetime]
 Pause = Callable[[float], Awaitable[None]]
@@ -39,17 +51,20 @@ class KeyReused:
     asked_before: OrderStatus
 
 
-Outcome = Accepted | NotAllowed | Stale | KeyReused
+Outcome = Accepted | NotAllowed | Stale | Gone | KeyReused
 
 
 class CommandHandler:
     """Executes commands. `pause` waits a random time up to the seconds it is given."""
 
-    def __init__(self, orders: OrderRepository, now: Clock, pause: Pause, attempts_max: int) -> None:
+    def __init__(
+        self, orders: OrderRepository, now: Clock, pause: Pause, attempts_max: int, telemetry: Telemetry
+    ) -> None:
         self._orders = orders
         self._now = now
         self._pause = pause
         self._attempts_max = attempts_max
+        self._telemetry = telemetry
 
     async def execute(self, command: UpdateOrderStatus) -> Outcome:
         """Do `command`, once and for all sendings of it. Raises Contended, StoreThrottled or StoreUnavailable.
@@ -57,22 +72,47 @@ class CommandHandler:
         Each attempt loads and decides anew. An attempt whose outcome is unknown is an attempt like any other: the
         next one meets the command's own record and answers from it.
         """
+        about = {"orders.order_id": command.order_id, "orders.command_id": command.command_id}
+        with self._telemetry.span(COMMAND_SPAN, attributes=about) as span:
+            outcome = await self._execute(replace(command, traceparent=span.traceparent or command.traceparent))
+            span.note({"orders.outcome": type(outcome).__name__})
+            return outcome
+
+    async def _execute(self, command: UpdateOrderStatus) -> Outcome:
         tried: list[OrderStatusUpdated] = []
+        # Nobody need ask whether a new order exists: the batch that creates it is the question and the answer.
+        if is_beginning(command) and (outcome := await self._attempt(command, None, tried)):
+            return outcome
         for attempt in range(self._attempts_max):
             if attempt:
                 await self._pause(min(COMMIT_PAUSE_SECONDS * 2 ** (attempt - 1), COMMIT_PAUSE_SECONDS_MAX))
             stored = await self._orders.load(command.order_id)
-            decision = decide(stored.order if stored else None, command, self._now())
-            if not isinstance(decision, OrderStatusUpdated):
-                return await self._answer(command, decision, tried)
-            tried.append(decision)
-            match await self._orders.commit(decision, stored):
-                case Commit.DONE:
-                    return Accepted(evolve(decision), decision)
-                case Commit.REPEATED:
-                    if record := await self._orders.find_record(command):
-                        return _replay(command, record, tried)
+            if outcome := await self._attempt(command, stored, tried):
+                return outcome
         raise Contended(f"{self._attempts_max} attempts")
+
+    async def _attempt(
+        self, command: UpdateOrderStatus, stored: Stored | None, tried: list[OrderStatusUpdated]
+    ) -> Outcome | None:
+        """What came of deciding on `stored` and committing. None: a rival was faster, or nobody can tell.
+
+        `tried` is what may have been committed under the command's id so far.
+        """
+        decision = decide(stored.order if stored else None, command, self._now())
+        if isinstance(decision, Gone):
+            return decision
+        if not isinstance(decision, OrderStatusUpdated):
+            return await self._answer(command, decision, tried)
+        commit = await self._orders.commit(decision, stored)
+        if commit is Commit.LOST_RACE:
+            self._telemetry.add(CONFLICTS, 1)
+            return None
+        tried.append(decision)
+        if commit is Commit.DONE:
+            return Accepted(evolve(decision), decision)
+        if commit is Commit.REPEATED and (record := await self._orders.find_record(command)):
+            return _replay(command, record, tried)
+        return None
 
     async def _answer(
         self, command: UpdateOrderStatus, decision: Unchanged | NotAllowed | Stale, tried: list[OrderStatusUpdated]

@@ -4,6 +4,8 @@ COMMAND_BYTES_MAX = 16 * 1024
 """One command. An order id and a status need 200 bytes; the rest is room for white space."""
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 1024
 """Longer than any UUID, URL or hash in use; hosts cap all headers together at 16 to 32 KiB."""
+BATCH_KEY_CHARACTERS_MAX = IDEMPOTENCY_KEY_CHARACTERS_MAX - 3
+"""A batch's key with the place of a command, up to `/99`, is that command's own key."""
 BATCH_BYTES_MAX = 256 * 1024
 BATCH_COMMANDS_MAX = 100
 BATCH_ORDERS_AT_ONCE = 8
@@ -25,6 +27,8 @@ EVENT_GRID_REQUEST_BYTES_MAX = 1024 * 1024
 """Event Grid refuses larger requests with 413 (Azure Event Grid quotas and limits)."""
 RELAY_EVENTS_MAX = 500
 """Events one tick of the relay publishes at most, so that a tick ends before the next begins."""
+PENDING_UNREADABLE_MAX = 5000
+"""Events of a newer version that one tick reads past at most: ten times what it publishes."""
 RELAY_GRACE_SECONDS = 10.0
 """Younger pending events are left to the request that made them, unless the setting says otherwise."""
 MARKS_AT_ONCE = 8
@@ -38,3 +42,10 @@ STORE_CONNECT_RETRY_SECONDS = 0.1
 STORE_THROTTLE_RETRIES_MAX = 3
 STORE_THROTTLE_WAIT_SECONDS_MAX = 3
 """Beyond this the caller is told 429: a client that can wait is better placed to do so than a function that bills."""
+
+WALK_PAGE_ITEMS = 5000
+"""Documents of one page when every order is read. Cosmos DB gives at most 4 MB a page; the SDK keeps one page for each
+partition."""
+DELETES_AT_ONCE = 8
+ERASE_ATTEMPTS_MAX = 10
+"""Tries to put a tombstone in an order's place while commands change the order."""

@@ -5,20 +5,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, Literal
 
 from azure.core.exceptions import AzureError
 from azure.eventgrid.aio import EventGridPublisherClient
 
 from order_events import OrderStatusUpdated
+from order_telemetry import EventLog, SpanKind, Telemetry
+from order_telemetry.signals import DEFERRED, PUBLISH_SPAN, PUBLISHED
 from update_order_status.errors import StoreThrottled, StoreUnavailable
 from update_order_status.limits import EVENT_GRID_REQUEST_BYTES_MAX, MARKS_AT_ONCE
 from update_order_status.repository import OrderRepository
 
-log = logging.getLogger(__name__)
+log = EventLog(__name__)
 
+Sender = Literal["request", "relay", "redrive"]
 Envelope = Callable[[OrderStatusUpdated], dict[str, Any]]
 
 
@@ -31,30 +34,51 @@ class Publisher:
         orders: OrderRepository,
         envelope: Envelope,
         budget_seconds: float,
+        telemetry: Telemetry,
     ) -> None:
         self._client = client
         self._orders = orders
         self._envelope = envelope
         self._budget_seconds = budget_seconds
+        self._telemetry = telemetry
 
-    async def publish(self, events: Sequence[OrderStatusUpdated]) -> frozenset[str]:
+    async def publish(self, events: Sequence[OrderStatusUpdated], by: Sender = "request") -> frozenset[str]:
         """Send and mark `events`; the ids of those that Event Grid has accepted."""
-        accepted: list[OrderStatusUpdated] = []
-        for chunk, envelopes in self._chunks(events):
-            if not await self._send(envelopes):
-                break
-            accepted += chunk
+        accepted = await self.send(events, by)
         await self._mark(accepted)
         return frozenset(event.event_id for event in accepted)
+
+    async def send(self, events: Sequence[OrderStatusUpdated], by: Sender) -> list[OrderStatusUpdated]:
+        """Send `events`; those that Event Grid has accepted, which are the first ones."""
+        accepted: list[OrderStatusUpdated] = []
+        for chunk, envelopes in self._chunks(events):
+            with self._spans(chunk, by):
+                if not await self._send(envelopes):
+                    break
+            accepted += chunk
+        self._telemetry.add(PUBLISHED, len(accepted), {"by": by})
+        self._telemetry.add(DEFERRED, len(events) - len(accepted))
+        return accepted
 
     async def _send(self, envelopes: list[dict[str, Any]]) -> bool:
         try:
             async with asyncio.timeout(self._budget_seconds):
                 await self._client.send(envelopes)
         except (AzureError, TimeoutError) as failure:
-            log.warning("publishing deferred events=%d reason=%s", len(envelopes), _first_line(failure))
+            log.warning("publishing deferred", events=len(envelopes), reason=_first_line(failure))
             return False
         return True
+
+    def _spans(self, events: Sequence[OrderStatusUpdated], by: Sender) -> ExitStack:
+        """A span for each event in its own trace: one request may carry events of many, and the relay's is none."""
+        spans = ExitStack()
+        if self._telemetry.recording:
+            for event in events:
+                about = {"orders.order_id": event.order_id, "messaging.message.id": event.event_id, "orders.by": by}
+                parent = event.traceparent
+                span = self._telemetry.span(PUBLISH_SPAN, SpanKind.PRODUCER, about, parent=parent, current=False)
+                spans.enter_context(span)
+        return spans
 
     async def _mark(self, events: Sequence[OrderStatusUpdated]) -> None:
         gate = asyncio.Semaphore(MARKS_AT_ONCE)
@@ -67,7 +91,7 @@ class Publisher:
                 except (StoreThrottled, StoreUnavailable, AzureError, TimeoutError) as failure:
                     # Whatever the reason, the command has taken effect and must not fail now. The event stays
                     # pending: the relay will publish it a second time, which the projection tolerates.
-                    log.warning("marking deferred event=%s reason=%s", event.event_id, _first_line(failure))
+                    log.warning("marking deferred", event=event.event_id, reason=_first_line(failure))
 
         await asyncio.gather(*(mark(event) for event in events))
 

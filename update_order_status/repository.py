@@ -1,15 +1,7 @@
-"""The write container: orders, their events and the records of commands. The only room that knows its documents.
-
-One partition holds one order: the document of the order itself (`id` = the order's id) and one document for each
-command that took effect (`id` from the command): its event, or a receipt when it changed nothing. All of them hold
-the data of an event, since that is an order's whole state, and so stay readable through `order_events`.
-
-An event that is not yet published has `pending`, the moment it was made, so the index on it holds the backlog alone.
-"""
+"""The write container, as commands and the relay need it. `documents` says what it holds."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -23,24 +15,24 @@ from azure.cosmos.exceptions import (
     CosmosResourceNotFoundError,
 )
 
-from order_events import EVENT_TYPE, OrderStatusUpdated, format_moment, read_document, to_document
-from update_order_status.domain import Order, UpdateOrderStatus, event_id, evolve
+from order_events import OrderStatusUpdated, UndecodableEvent, format_moment, read_document
+from update_order_status.documents import Document, event_document, order_document, read_order, receipt_document
+from update_order_status.domain import Order, Tombstone, UpdateOrderStatus, event_id, evolve
 from update_order_status.errors import StoreUnavailable, is_missing_item, translated_store_errors
+from update_order_status.limits import PENDING_UNREADABLE_MAX
 
 CREATE_EVENT, WRITE_ORDER = 0, 1
 """Positions in the batch. The event first: else a repeated command would look like a lost race and be retried."""
 
-PENDING_QUERY = "SELECT TOP @count * FROM c WHERE c.pending < @before ORDER BY c.pending"
+PENDING_QUERY = "SELECT * FROM c WHERE c.pending < @before ORDER BY c.pending"
 IF_STILL_PENDING = "FROM c WHERE IS_DEFINED(c.pending)"
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An order and the ETag under which it may be replaced."""
+    """An order, or its tombstone, and the ETag under which it may be replaced."""
 
-    order: Order
+    order: Order | Tombstone
     etag: str
 
 
@@ -51,6 +43,14 @@ class CommandRecord:
     order: Order
     event: OrderStatusUpdated | None
     pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Events that wait to be published, and how many more do that this code cannot read."""
+
+    events: list[OrderStatusUpdated]
+    unreadable: int
 
 
 class Commit(Enum):
@@ -76,11 +76,11 @@ class OrderRepository:
         document = await self._read(order_id, order_id)
         if document is None:
             return None
-        return Stored(evolve(read_document(document)), document["_etag"])
+        return Stored(read_order(document), document["_etag"])
 
     async def commit(self, event: OrderStatusUpdated, replacing: Stored | None) -> Commit:
         """Write `event` and the order it leads to, both or neither, unless the order is no longer `replacing`."""
-        order = _document("order", event.order_id, event)
+        order = order_document(event)
         write_order: tuple[Any, ...]
         if replacing is None:
             write_order = ("create", (order,))
@@ -88,8 +88,7 @@ class OrderRepository:
             write_order = ("replace", (event.order_id, order), {"if_match_etag": replacing.etag})
         # Built anew for each attempt: azure-cosmos takes the ETag out of the caller's own list while formatting it,
         # so a second use of the same list would replace blindly.
-        pending = {"eventType": EVENT_TYPE, "pending": format_moment(event.occurred_at)}
-        batch = [("create", ({**_document("event", event.event_id, event), **pending},)), write_order]
+        batch = [("create", (event_document(event),)), write_order]
         try:
             with translated_store_errors():
                 await self._container.execute_item_batch(batch, partition_key=event.order_id)
@@ -131,27 +130,45 @@ class OrderRepository:
         )
         with translated_store_errors():
             try:
-                await self._container.create_item(_document("receipt", answered.event_id, answered))
+                await self._container.create_item(receipt_document(answered))
             except CosmosResourceExistsError:
                 return False
         return True
 
-    async def list_pending(self, before: datetime, count_max: int) -> list[OrderStatusUpdated]:
-        """Events that have waited to be published since before `before`, oldest first."""
-        parameters: list[Document] = [
-            {"name": "@count", "value": count_max},
-            {"name": "@before", "value": format_moment(before)},
-        ]
+    async def list_pending(self, before: datetime, count_max: int) -> Pending:
+        """Up to `count_max` events that have waited to be published since before `before`, oldest first.
+
+        What this code cannot read (a newer version of it wrote that, and was taken back) is passed over and counted:
+        it waits for code that can, and must not keep the others waiting.
+        """
+        parameters: list[Document] = [{"name": "@before", "value": format_moment(before)}]
+        events: list[OrderStatusUpdated] = []
+        unreadable = 0
         with translated_store_errors():
-            found = self._container.query_items(PENDING_QUERY, parameters=parameters, max_item_count=count_max)
-            return [read_document(document) async for document in found]
+            async for document in self._container.query_items(
+                PENDING_QUERY, parameters=parameters, max_item_count=count_max
+            ):
+                try:
+                    events.append(read_document(document))
+                except UndecodableEvent:
+                    unreadable += 1
+                if len(events) == count_max or unreadable == PENDING_UNREADABLE_MAX:
+                    break
+        return Pending(events, unreadable)
 
     async def mark_published(self, event: OrderStatusUpdated) -> None:
-        """Note that `event` needs no publishing any more. Marking twice is harmless."""
+        """Note that `event` needs no publishing any more. Marking twice is harmless, and so is one that is erased."""
         remove = [{"op": "remove", "path": "/pending"}]
-        # The request and the relay may both have published it; then the other was first to mark it.
-        with translated_store_errors(), suppress(CosmosAccessConditionFailedError):
-            await self._container.patch_item(event.event_id, event.order_id, remove, filter_predicate=IF_STILL_PENDING)
+        with translated_store_errors():
+            try:
+                await self._container.patch_item(
+                    event.event_id, event.order_id, remove, filter_predicate=IF_STILL_PENDING
+                )
+            except CosmosAccessConditionFailedError:
+                pass  # the request and the relay may both have published it; then the other was first to mark it
+            except CosmosResourceNotFoundError as failure:
+                if not is_missing_item(failure):
+                    raise
 
 
 def _read_refusal(failure: CosmosBatchOperationError) -> Commit:
@@ -161,7 +178,3 @@ def _read_refusal(failure: CosmosBatchOperationError) -> Commit:
         case (1, 404 | 409 | 412):
             return Commit.LOST_RACE
     raise failure
-
-
-def _document(kind: str, document_id: str, event: OrderStatusUpdated) -> Document:
-    return {"id": document_id, "type": kind, **to_document(event)}

@@ -12,26 +12,46 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from order_events import OrderStatus
 from update_order_status.domain import UpdateOrderStatus
 from update_order_status.errors import INVALID_REQUEST, TOO_LARGE, Refused
-from update_order_status.limits import BATCH_BYTES_MAX, COMMAND_BYTES_MAX, IDEMPOTENCY_KEY_CHARACTERS_MAX
-from update_order_status.models import IdempotencyKey, UpdateOrderStatusBody, UpdateOrderStatusesBody
+from update_order_status.limits import (
+    BATCH_BYTES_MAX,
+    BATCH_KEY_CHARACTERS_MAX,
+    COMMAND_BYTES_MAX,
+    IDEMPOTENCY_KEY_CHARACTERS_MAX,
+)
+from update_order_status.models import (
+    ENTITY_TAGS_PATTERN,
+    BatchKey,
+    IdempotencyKey,
+    UpdateOrderStatusBody,
+    UpdateOrderStatusesBody,
+)
 
 Body = TypeVar("Body", bound=BaseModel)
 
 _KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
-_ENTITY_TAGS = re.compile(r'(?:W/)?"[^"]*"(?:\s*,\s*(?:W/)?"[^"]*")*\Z')
+_BATCH_KEY: TypeAdapter[str] = TypeAdapter(BatchKey)
+_ENTITY_TAGS = re.compile(ENTITY_TAGS_PATTERN + r"\Z")
 _STRONG_VERSION = re.compile(r'(?<!W/)"(\d{1,15})"')
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 
 def read_key(request: func.HttpRequest) -> str | None:
     """The caller's Idempotency-Key, or None. Raises Refused when it cannot be one."""
+    return _read_key(request, _KEY, IDEMPOTENCY_KEY_CHARACTERS_MAX)
+
+
+def read_batch_key(request: func.HttpRequest) -> str | None:
+    """The same for a batch, from whose key those of its commands are made."""
+    return _read_key(request, _BATCH_KEY, BATCH_KEY_CHARACTERS_MAX)
+
+
+def _read_key(request: func.HttpRequest, allowed: TypeAdapter[str], limit: int) -> str | None:
     text = request.headers.get("Idempotency-Key")
     if text is None:
         return None
     try:
-        return _KEY.validate_python(text.strip())
+        return allowed.validate_python(text.strip())
     except ValidationError as failure:
-        limit = IDEMPOTENCY_KEY_CHARACTERS_MAX
         fault = {"field": "Idempotency-Key", "detail": f"takes 1 to {limit} characters of visible ASCII"}
         raise Refused(INVALID_REQUEST, "The Idempotency-Key header is not usable.", errors=[fault]) from failure
 

@@ -15,18 +15,21 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from azure.core.credentials import AzureKeyCredential
-from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import CosmosClient
 from azure.eventgrid.aio import EventGridPublisherClient
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from order_events import to_cloud_event, to_event_grid_event
+from order_telemetry import SILENT, Telemetry
+from order_telemetry.transport import Transport, transport
+from order_telemetry.wiring import process_telemetry
 from update_order_status import limits
 from update_order_status.errors import SettingsWrong, translated_store_errors
 from update_order_status.handler import CommandHandler
 from update_order_status.publisher import Envelope, Publisher
 from update_order_status.relay import Relay
 from update_order_status.repository import OrderRepository
+from update_order_status.upkeep import OrderUpkeep
 
 ENVELOPES: Mapping[str, Envelope] = {
     "EventGridSchema": to_event_grid_event,
@@ -53,6 +56,8 @@ class Surroundings:
 
     now: Callable[[], datetime] = _now
     pause_up_to: Callable[[float], Awaitable[None]] = _pause_up_to
+    telemetry: Telemetry = SILENT
+    transport: Transport = transport
 
 
 REAL = Surroundings()
@@ -104,6 +109,7 @@ class WriteSide:
     publisher: Publisher
     relay: Relay
     orders: OrderRepository
+    upkeep: OrderUpkeep
     _connections: AsyncExitStack
 
     async def close(self) -> None:
@@ -121,31 +127,36 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Writ
 
             credential = DefaultAzureCredential()
             connections.push_async_callback(credential.close)
-        store = _cosmos_client(settings, credential)
+        telemetry = surroundings.telemetry
+        store = _cosmos_client(settings, credential, surroundings)
         connections.push_async_callback(store.close)
         topic = EventGridPublisherClient(
             settings.topic_endpoint,
             AzureKeyCredential(settings.topic_key) if settings.topic_key else credential,
-            transport=AioHttpTransport(use_env_settings=settings.proxy),
+            transport=surroundings.transport(telemetry, "eventgrid", proxy=settings.proxy),
             retry_total=0,
         )
         connections.push_async_callback(topic.close)
         with translated_store_errors():
             await store.__aenter__()
-        orders = OrderRepository(store.get_database_client(settings.database).get_container_client(settings.container))
-        publisher = Publisher(topic, orders, ENVELOPES[settings.event_schema], settings.publish_budget_seconds)
+        container = store.get_database_client(settings.database).get_container_client(settings.container)
+        orders = OrderRepository(container)
+        envelope = ENVELOPES[settings.event_schema]
+        publisher = Publisher(topic, orders, envelope, settings.publish_budget_seconds, telemetry)
+        now, grace_seconds = surroundings.now, settings.relay_grace_seconds
         return WriteSide(
-            CommandHandler(orders, surroundings.now, surroundings.pause_up_to, settings.commit_attempts_max),
+            CommandHandler(orders, now, surroundings.pause_up_to, settings.commit_attempts_max, telemetry),
             publisher,
-            Relay(orders, publisher, surroundings.now, settings.relay_grace_seconds, limits.RELAY_EVENTS_MAX),
+            Relay(orders, publisher, now, grace_seconds, limits.RELAY_EVENTS_MAX, telemetry),
             orders,
+            OrderUpkeep(container),
             connections.pop_all(),
         )
 
 
-def _cosmos_client(settings: Settings, credential: Any) -> CosmosClient:
+def _cosmos_client(settings: Settings, credential: Any, surroundings: Surroundings) -> CosmosClient:
     options: dict[str, Any] = {
-        "transport": AioHttpTransport(use_env_settings=settings.proxy),
+        "transport": surroundings.transport(surroundings.telemetry, "cosmos", proxy=settings.proxy),
         "connection_timeout": limits.STORE_CONNECT_TIMEOUT_SECONDS,
         "read_timeout": limits.STORE_READ_TIMEOUT_SECONDS,
         "retry_throttle_total": limits.STORE_THROTTLE_RETRIES_MAX,
@@ -169,7 +180,9 @@ async def write_side() -> WriteSide:
     """
     global _connecting
     if _connecting is None or _has_failed(_connecting):
-        _connecting = asyncio.create_task(connect(Settings.read(os.environ)))
+        _connecting = asyncio.create_task(
+            connect(Settings.read(os.environ), Surroundings(telemetry=process_telemetry()))
+        )
     return await asyncio.shield(_connecting)
 
 

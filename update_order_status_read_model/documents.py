@@ -45,7 +45,7 @@ def read_view(document: Mapping[str, Any]) -> OrderView:
 def history_document(entry: HistoryEntry) -> Document:
     """The document that keeps `entry`."""
     return {
-        "id": f"version:{entry.version}",
+        "id": history_id(entry.version),
         "orderId": entry.order_id,
         "type": "history",
         "version": entry.version,
@@ -54,6 +54,11 @@ def history_document(entry: HistoryEntry) -> Document:
         "occurredAt": format_moment(entry.occurred_at),
         "commandId": entry.command_id,
     }
+
+
+def history_id(version: int) -> str:
+    """The id of the document that keeps this step of an order."""
+    return f"version:{version}"
 
 
 def read_history(document: Mapping[str, Any]) -> HistoryEntry:

@@ -14,6 +14,7 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError, Servic
 from azure.cosmos.exceptions import CosmosClientTimeoutError, CosmosResourceNotFoundError
 
 from update_order_status_read_model.limits import RETRY_AFTER_SECONDS
+from update_order_status_read_model.models import InvalidProblem, ProblemBody
 
 TOO_MANY_REQUESTS = 429
 READ_SESSION_NOT_AVAILABLE = 1002
@@ -50,12 +51,24 @@ def translated_store_errors() -> Iterator[None]:
     except (ServiceRequestError, ServiceResponseError, CosmosClientTimeoutError) as failure:
         raise StoreUnavailable(str(failure)) from failure
     except HttpResponseError as failure:
-        if failure.status_code == TOO_MANY_REQUESTS:
-            milliseconds = (getattr(failure, "headers", None) or {}).get("x-ms-retry-after-ms")
-            raise StoreThrottled(float(milliseconds) / 1000 if milliseconds else RETRY_AFTER_SECONDS) from failure
-        if failure.status_code in NO_CLEAR_ANSWER or _is_replica_behind(failure):
-            raise StoreUnavailable(f"the store answered {failure.status_code}") from failure
+        if translated := _translate(failure):
+            raise translated from failure
         raise
+    except KeyError as failure:
+        # azure-cosmos forgets a session while it handles a replica that is behind, and stumbles when that session is
+        # not known (or forgotten twice at once): what counts is the answer that it was handling.
+        answer = failure.__context__
+        if isinstance(answer, HttpResponseError) and (translated := _translate(answer)):
+            raise translated from failure
+        raise
+
+
+def _translate(failure: HttpResponseError) -> StoreThrottled | StoreUnavailable | None:
+    if failure.status_code == TOO_MANY_REQUESTS:
+        return StoreThrottled(retry_after_seconds(failure))
+    if failure.status_code in NO_CLEAR_ANSWER or _is_replica_behind(failure):
+        return StoreUnavailable(f"the store answered {failure.status_code}")
+    return None
 
 
 def _is_replica_behind(failure: HttpResponseError) -> bool:
@@ -71,13 +84,25 @@ def is_missing_item(failure: CosmosResourceNotFoundError) -> bool:
     return not failure.sub_status and request is not None and "/docs/" in request.url
 
 
+def retry_after_seconds(failure: HttpResponseError) -> float:
+    """How long the store asks to wait."""
+    milliseconds = (getattr(failure, "headers", None) or {}).get("x-ms-retry-after-ms")
+    return float(milliseconds) / 1000 if milliseconds else float(RETRY_AFTER_SECONDS)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A kind of problem: its HTTP status, name and title. Its `type` is `urn:problem-type:orders:<name>`."""
+    """A kind of problem: its HTTP status, name and title, and what its body holds besides."""
 
     status: int
     name: str
     title: str
+    body: type[ProblemBody] = ProblemBody
+
+    @property
+    def urn(self) -> str:
+        """What identifies the kind: the `type` of its body (RFC 9457, 3.1.1)."""
+        return f"urn:problem-type:orders:{self.name}"
 
 
 class Refused(Exception):
@@ -92,19 +117,15 @@ class Refused(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.members = members
 
-    def document(self) -> dict[str, Any]:
+    def body(self) -> ProblemBody:
         """The problem details."""
-        return {
-            "type": f"urn:problem-type:orders:{self.problem.name}",
-            "title": self.problem.title,
-            "status": self.problem.status,
-            "detail": self.detail,
-            **self.members,
-        }
+        kind = self.problem
+        return kind.body(type=kind.urn, title=kind.title, status=kind.status, detail=self.detail, **self.members)
 
 
-INVALID_QUERY = Problem(400, "invalid-query", "The query is not valid")
+INVALID_QUERY = Problem(400, "invalid-query", "The query is not valid", InvalidProblem)
 NOT_FOUND = Problem(404, "order-not-found", "There is no such order")
 THROTTLED = Problem(429, "throttled", "The store's throughput is used up")
 NOT_YET = Problem(503, "not-yet-projected", "The order has not reached that version here yet")
-UNAVAILABLE = Problem(503, "unavailable", "The query could not be answered; ask again")
+UNAVAILABLE = Problem(503, "unavailable", "Not completed; send the request again, a command with the same key")
+FAILED = Problem(500, "failed", "The service met a mistake of its own, which has been logged")

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from azure.core import MatchConditions
 from azure.cosmos.aio import ContainerProxy
+from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosResourceExistsError
 
-from update_order_status_read_model.limits import GENERATIONS_CACHE_SECONDS
+from update_order_status_read_model.errors import translated_store_errors
 from update_order_status_read_model.point_reads import read_point
 
 POINTER_ID = ":generations"
@@ -29,17 +31,26 @@ class Generations:
     written: tuple[int, ...] = (1,)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the pointer said, and the ETag under which it may be changed (None: there is no pointer document yet)."""
+
+    generations: Generations
+    etag: str | None
+
+
 def read_pointer(document: Mapping[str, Any]) -> Generations:
     """What the pointer document says."""
     return Generations(document["read"], tuple(document["written"]))
 
 
 class GenerationPointer:
-    """Knows the pointer, and looks again after GENERATIONS_CACHE_SECONDS."""
+    """Knows the pointer, and looks again after `cache_seconds`."""
 
-    def __init__(self, container: ContainerProxy, now: Callable[[], datetime]) -> None:
+    def __init__(self, container: ContainerProxy, now: Callable[[], datetime], cache_seconds: float) -> None:
         self._container = container
         self._now = now
+        self._cache = timedelta(seconds=cache_seconds)
         self._known = Generations()
         self._known_until: datetime | None = None
 
@@ -47,8 +58,33 @@ class GenerationPointer:
         """The generations in force. Without a pointer document, the first one is read and written."""
         asked_at = self._now()
         if self._known_until is None or asked_at >= self._known_until:
-            document = await read_point(self._container, POINTER_ID, POINTER_ID)
-            self._known = read_pointer(document) if document else Generations()
+            self._known = (await self.look()).generations
             # Counted from before the question: the answer may have been long on its way.
-            self._known_until = asked_at + timedelta(seconds=GENERATIONS_CACHE_SECONDS)
+            self._known_until = asked_at + self._cache
         return self._known
+
+    async def look(self) -> Seen:
+        """The generations in force, by the pointer itself."""
+        document = await read_point(self._container, POINTER_ID, POINTER_ID)
+        return Seen(read_pointer(document), document["_etag"]) if document else Seen(Generations(), None)
+
+    async def point(self, generations: Generations, seen: Seen) -> bool:
+        """Put `generations` in force. False: the pointer is no longer as it was seen, and stays as it is."""
+        document = {
+            "id": POINTER_ID,
+            "orderId": POINTER_ID,
+            "type": "generations",
+            "read": generations.read,
+            "written": list(generations.written),
+        }
+        with translated_store_errors():
+            try:
+                if seen.etag is None:
+                    await self._container.create_item(document)
+                else:
+                    await self._container.replace_item(
+                        POINTER_ID, document, etag=seen.etag, match_condition=MatchConditions.IfNotModified
+                    )
+            except (CosmosResourceExistsError, CosmosAccessConditionFailedError):
+                return False
+        return True

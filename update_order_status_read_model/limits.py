@@ -18,11 +18,13 @@ RETRY_AFTER_SECONDS = 1
 """What a caller is told to wait when the store itself names no time."""
 
 GENERATIONS_CACHE_SECONDS = 5.0
-"""How old this process's knowledge of which generation is read and written may be. A rebuild must wait longer."""
+"""How old a process's knowledge of which generation is read and written may be, unless the setting says otherwise.
+A rebuild waits longer."""
 
 PARKED_PAYLOAD_BYTES_MAX = 1_900_000
 """Of its JSON, in which azure-cosmos escapes whatever is not ASCII: an event of 1 MB (Event Grid quotas) may become
 3 MB, and a document may have 2 MB (Cosmos DB quotas)."""
+PARKED_PAGE_ITEMS = 100
 
 STORE_READ_TIMEOUT_SECONDS = 5
 STORE_CONNECT_TIMEOUT_SECONDS = 3
@@ -32,3 +34,14 @@ STORE_CONNECT_RETRY_SECONDS = 0.1
 STORE_THROTTLE_RETRIES_MAX = 3
 STORE_THROTTLE_WAIT_SECONDS_MAX = 3
 """Beyond this the caller is told 429, and Event Grid that the delivery failed: both come again later."""
+
+WALK_PAGE_ITEMS = 5000
+"""Documents of one page when every order is read. Cosmos DB gives at most 4 MB a page; the SDK keeps one page for each
+partition."""
+EMPTY_PAGE_ITEMS = 500
+"""Documents deleted between two looks at whether one may go on: a few seconds of work."""
+BATCH_OPERATIONS_MAX = 100
+"""Operations of one transactional batch (Azure Cosmos DB service quotas)."""
+DELETES_AT_ONCE = 8
+ERASE_ATTEMPTS_MAX = 10
+"""Tries to put a tombstone in a view's place while events change it."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from order_events import Moment, OrderId, OrderStatus
@@ -12,20 +12,26 @@ from update_order_status_read_model.projector import HistoryEntry, OrderView
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, extra="forbid")
+    """An answer may get further members one day, so its schema is open."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True)
 
     def document(self) -> dict[str, Any]:
         """Plain JSON values."""
         return self.model_dump(mode="json", by_alias=True)
 
 
+Version = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
 class OrderBody(_Model):
-    """An order, as queries answer it: member for member what commands answer."""
+    """An order."""
 
     order_id: OrderId
     status: OrderStatus
     previous_status: OrderStatus | None
-    version: int
+    version: Version
     updated_at: Moment
 
     @classmethod
@@ -51,7 +57,7 @@ class OrderPage(_Model):
 class HistoryStep(_Model):
     """One step of an order's life."""
 
-    version: int
+    version: Version
     status: OrderStatus
     previous_status: OrderStatus | None
     occurred_at: Moment
@@ -80,7 +86,7 @@ class OrderHistory(_Model):
 class ProjectionLag(_Model):
     """How long after its event the order that changed last reached the read side."""
 
-    seconds: float
+    seconds: Annotated[float, Field(ge=0)]
     last_event_at: Moment
     last_projected_at: Moment
 
@@ -88,6 +94,33 @@ class ProjectionLag(_Model):
 class OrderSummary(_Model):
     """Orders per status. The counts are not of one moment, so orders on the move may count twice or not at all."""
 
-    counts: dict[OrderStatus, int]
-    total: int
+    counts: dict[OrderStatus, Count]
+    total: Count
     projection_lag: ProjectionLag | None
+
+
+class ProblemBody(_Model):
+    """Problem details (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+    def document(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+class Fault(_Model):
+    """One thing that is wrong with a request: where, why, and what it takes where that is a choice."""
+
+    field: str
+    detail: str
+    allowed: list[OrderStatus] | None = None
+
+
+class InvalidProblem(ProblemBody):
+    """A request that is refused field by field."""
+
+    errors: Annotated[list[Fault], Field(min_length=1)]

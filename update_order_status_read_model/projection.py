@@ -3,19 +3,21 @@ faster. Raising is the retry: Event Grid brings the event again."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from order_events import OrderStatusUpdated, UndecodableEvent, decode
+from order_telemetry import EventLog, SpanKind, Telemetry, correlated
+from order_telemetry.signals import PARKED, PROJECT_SPAN, PROJECTED, PROJECTION_LAG
 from update_order_status_read_model.errors import Contended
 from update_order_status_read_model.generations import GenerationPointer
 from update_order_status_read_model.limits import PROJECT_ATTEMPTS_MAX, PROJECT_PAUSE_SECONDS
 from update_order_status_read_model.parking import ParkingLot
-from update_order_status_read_model.projector import history_entry, project
+from update_order_status_read_model.projector import project_all
 from update_order_status_read_model.store import ViewStore
 
-log = logging.getLogger(__name__)
+log = EventLog(__name__)
 
 Pause = Callable[[float], Awaitable[None]]
 
@@ -28,6 +30,8 @@ class Projection:
     stores: Mapping[int, ViewStore]
     parking: ParkingLot
     pause_up_to: Pause
+    now: Callable[[], datetime]
+    telemetry: Telemetry
 
     async def take(self, text: str) -> None:
         """Apply the event in `text`, or park it when it can never be applied. Raises what may pass with time."""
@@ -35,26 +39,57 @@ class Projection:
             event = decode(text)
         except UndecodableEvent as failure:
             parked_id = await self.parking.park(text, str(failure))
-            log.error("parked id=%s reason=%s", parked_id, failure)  # noqa: TRY400 - the reason is the news, not our stack
+            self.telemetry.add(PARKED, 1)
+            log.urgent("parked", id=parked_id, reason=str(failure))
             return
-        for generation in (await self.pointer.get()).written:
-            await apply(self.stores[generation], event, self.pause_up_to)
+        about = {"orders.order_id": event.order_id, "messaging.message.id": event.event_id}
+        with (
+            self.telemetry.span(PROJECT_SPAN, SpanKind.CONSUMER, about, parent=event.traceparent) as span,
+            correlated(span.traceparent or event.traceparent),
+        ):
+            changed = [
+                await apply(self.stores[generation], [event], self.pause_up_to)
+                for generation in (await self.pointer.get()).written
+            ]
+            result = "applied" if any(changed) else "known"
+            lag_seconds = max(0.0, (self.now() - event.occurred_at).total_seconds())
+            span.note({"orders.result": result})
+            self.telemetry.add(PROJECTED, 1, {"result": result})
+            if any(changed):
+                self.telemetry.add(PROJECTION_LAG, lag_seconds)
+            log.info(
+                "projected",
+                order=event.order_id,
+                command=event.command_id,
+                version=event.version,
+                result=result,
+                lag_seconds=round(lag_seconds, 3),
+            )
 
 
-async def apply(store: ViewStore, event: OrderStatusUpdated, pause_up_to: Pause) -> bool:
-    """Apply `event` to one generation; whether its view changed. Raises Contended when rivals never let it through."""
+async def apply(store: ViewStore, events: Sequence[OrderStatusUpdated], pause_up_to: Pause) -> bool:
+    """Apply events of one order to one generation; whether its view changed.
+
+    Raises Contended when rivals never let them through.
+    """
+    order_id = events[0].order_id
+    begins = any(event.version == 1 for event in events)
+    view, entries = project_all(None, events)
+    # Later events ordinarily find an older view: then one call is all, as for the first.
+    if view is not None and not begins and await store.advance(view, entries):
+        return True
     for attempt in range(PROJECT_ATTEMPTS_MAX):
         if attempt:
             await pause_up_to(PROJECT_PAUSE_SECONDS * 2 ** (attempt - 1))
         # The first event of an order needs no look: creating the view is the question and the answer in one call.
-        stored = await store.get(event.order_id) if event.version > 1 or attempt else None
+        stored = None if begins and not attempt else await store.get(order_id)
         before = stored.view if stored else None
-        view, entry = project(before, event), history_entry(before, event)
-        if entry is None:
+        view, entries = project_all(before, events)
+        if not entries:
             return False
         if view is None:
-            await store.save_entry(entry)
-            return False
-        if await store.save(view, entry, stored):
+            if await store.save_entries(order_id, entries):
+                return False
+        elif await store.save(view, entries, stored):
             return True
-    raise Contended(f"{event.event_id} lost {PROJECT_ATTEMPTS_MAX} races")
+    raise Contended(f"order {order_id} lost {PROJECT_ATTEMPTS_MAX} races")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,3 +50,14 @@ def history_entry(view: OrderView | None, event: OrderStatusUpdated) -> HistoryE
     return HistoryEntry(
         event.order_id, event.version, event.status, event.previous_status, event.occurred_at, event.command_id
     )
+
+
+def project_all(
+    view: OrderView | None, events: Sequence[OrderStatusUpdated]
+) -> tuple[OrderView | None, list[HistoryEntry]]:
+    """The view after `events` of its order, or None when they leave it as it is, and the steps that they are."""
+    entries = [entry for event in events if (entry := history_entry(view, event)) is not None]
+    changed = None
+    for event in events:
+        changed = project(changed or view, event) or changed
+    return changed, entries

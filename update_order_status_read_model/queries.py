@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, repeat
+from typing import Literal
 
 from order_events import OrderStatus, format_moment
+from order_telemetry import Telemetry
+from order_telemetry.signals import ORDER_READS
 from update_order_status_read_model.errors import NOT_FOUND, NOT_YET, Refused
 from update_order_status_read_model.fallback import WriteSideFallback
 from update_order_status_read_model.generations import GenerationPointer
@@ -25,13 +28,15 @@ from update_order_status_read_model.paging import read_token, sign_token
 from update_order_status_read_model.projector import OrderView
 from update_order_status_read_model.store import ListFilter, PageKey, ViewStore
 
+Source = Literal["read", "write"]
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """An order and which side it was read from."""
 
     view: OrderView
-    source: str
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +49,17 @@ class Queries:
     token_secret: bytes
     now: Callable[[], datetime]
     sleep: Callable[[float], Awaitable[None]]
+    telemetry: Telemetry
 
     async def get_order(self, order_id: str, version_min: int = 0, wait_seconds: float = 0.0) -> Found:
         """The order at `version_min` or later, waiting for it up to `wait_seconds`. Raises Refused."""
-        store = await self._store()
         deadline = self.now() + timedelta(seconds=wait_seconds)
         for pause_seconds in chain(WAIT_STEPS_SECONDS, repeat(WAIT_STEPS_SECONDS[-1])):
+            store = await self._store()  # asked for at each look: a rebuild may switch generations meanwhile
             stored = await store.get(order_id)
             view = stored.view if stored else None
-            if view is not None and view.version >= version_min:
-                return _found(view, "read")
+            if view is not None and (view.erased or view.version >= version_min):
+                return self._found(view, "read")
             left_seconds = (deadline - self.now()).total_seconds()
             if left_seconds <= 0:
                 break
@@ -62,13 +68,20 @@ class Queries:
             raise Refused(NOT_FOUND, f"The read side knows no order {order_id}.")
         if self.fallback is not None:
             view = await self.fallback.get(order_id)
-            if view is not None and view.version >= version_min:
-                return _found(view, "write")
+            if view is not None and (view.erased or view.version >= version_min):
+                return self._found(view, "write")
+        self.telemetry.add(ORDER_READS, 1, {"source": "late"})
         raise Refused(
             NOT_YET,
             f"Version {version_min} of the order has not been seen here.",
             retry_after_seconds=RETRY_AFTER_SECONDS,
         )
+
+    def _found(self, view: OrderView, source: Source) -> Found:
+        if view.erased:
+            raise Refused(NOT_FOUND, f"The order {view.order_id} has been erased.")
+        self.telemetry.add(ORDER_READS, 1, {"source": source})
+        return Found(view, source)
 
     async def list_orders(self, which: ListFilter, count_max: int, token: str | None) -> OrderPage:
         """A page of orders. Raises TokenRefused."""
@@ -109,12 +122,6 @@ class Queries:
 
     async def _store(self) -> ViewStore:
         return self.stores[(await self.pointer.get()).read]
-
-
-def _found(view: OrderView, source: str) -> Found:
-    if view.erased:
-        raise Refused(NOT_FOUND, f"The order {view.order_id} has been erased.")
-    return Found(view, source)
 
 
 def _lag(newest: Mapping[str, str] | None) -> ProjectionLag | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,9 @@ from update_order_status_read_model.projector import HistoryEntry, OrderView
 
 COUNT_QUERY = "SELECT VALUE COUNT(1) FROM c WHERE c.type = 'view' AND c.status = @status"
 NEWEST_QUERY = "SELECT TOP 1 c.updatedAt, c.projectedAt FROM c WHERE c.type = 'view' ORDER BY c.updatedAt DESC"
+IF_A_VIEW = "FROM c WHERE c.type = 'view'"
+IMMUTABLE = {"id", "orderId", "type"}
+"""Members of a view that no event changes."""
 HISTORY_QUERY = "SELECT TOP @count * FROM c WHERE c.type = 'history' AND c.version > @after ORDER BY c.version"
 
 
@@ -59,29 +62,49 @@ class ViewStore:
             return None
         return Stored(read_view(document), document["_etag"])
 
-    async def save(self, view: OrderView, entry: HistoryEntry, replacing: Stored | None) -> bool:
-        """Write view and entry, both or neither. False: the view is no longer `replacing`, nothing was written."""
+    async def save(self, view: OrderView, entries: Sequence[HistoryEntry], replacing: Stored | None) -> bool:
+        """Write view and entries, all or nothing. False: the view is no longer `replacing`, nothing was written."""
         document = view_document(view, self._now())
         write_view: tuple[Any, ...]
         if replacing is None:
             write_view = ("create", (document,))
         else:
             write_view = ("replace", (view.order_id, document), {"if_match_etag": replacing.etag})
-        # Built anew for each attempt: azure-cosmos takes the ETag out of the caller's own list while formatting it.
-        batch = [("upsert", (history_document(entry),)), write_view]
+        return await self._execute(view.order_id, write_view, entries)
+
+    async def advance(self, view: OrderView, entries: Sequence[HistoryEntry]) -> bool:
+        """Write view and entries over an older view, in a single call. False: there is no such view, nothing was done.
+
+        The condition is the version gate itself, so no ETag and no look beforehand are needed. It says nothing of why
+        it does not hold (no view yet, a newer one, a tombstone): whoever wants to know has to look.
+        """
+        document = view_document(view, self._now())
+        changes = [{"op": "set", "path": f"/{name}", "value": document[name]} for name in document.keys() - IMMUTABLE]
+        older = f"{IF_A_VIEW} AND c.version < {view.version:d}"
+        write_view = ("patch", (view.order_id, changes), {"filter_predicate": older})
+        return await self._execute(view.order_id, write_view, entries)
+
+    async def save_entries(self, order_id: str, entries: Sequence[HistoryEntry]) -> bool:
+        """Write steps of the history alone. False: the order has no view, or is erased; nothing was written.
+
+        The view is written as it is, on condition that it is one: whoever erases the order meanwhile must not be left
+        with the history of it.
+        """
+        touch = [{"op": "set", "path": "/type", "value": "view"}]
+        return await self._execute(order_id, ("patch", (order_id, touch), {"filter_predicate": IF_A_VIEW}), entries)
+
+    async def _execute(self, order_id: str, gate: tuple[Any, ...], entries: Sequence[HistoryEntry]) -> bool:
+        """Write `entries` if `gate`, the write to the view, passes."""
+        # Made anew for each attempt: azure-cosmos takes the condition out of the caller's own list while formatting it.
+        batch = [gate, *(("upsert", (history_document(entry),)) for entry in entries)]
         try:
             with translated_store_errors():
-                await self._container.execute_item_batch(batch, partition_key=view.order_id)
+                await self._container.execute_item_batch(batch, partition_key=order_id)
         except CosmosBatchOperationError as failure:
-            if (failure.error_index, failure.status_code) in ((1, 404), (1, 409), (1, 412)):
+            if (failure.error_index, failure.status_code) in ((0, 404), (0, 409), (0, 412)):
                 return False
             raise
         return True
-
-    async def save_entry(self, entry: HistoryEntry) -> None:
-        """Write a step of the history alone."""
-        with translated_store_errors():
-            await self._container.upsert_item(history_document(entry))
 
     async def list_views(self, which: ListFilter, after: PageKey | None, count_max: int) -> list[OrderView]:
         """Up to `count_max` views, latest change first, beginning after `after`.

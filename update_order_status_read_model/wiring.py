@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from azure.core.pipeline.transport import AioHttpTransport
-from azure.cosmos.aio import CosmosClient
+from azure.cosmos.aio import ContainerProxy, CosmosClient
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from order_telemetry import SILENT, Telemetry
+from order_telemetry.transport import Transport, transport
+from order_telemetry.wiring import process_telemetry
 from update_order_status_read_model import limits
 from update_order_status_read_model.errors import SettingsWrong, translated_store_errors
 from update_order_status_read_model.fallback import WriteSideFallback
@@ -26,6 +28,7 @@ from update_order_status_read_model.parking import ParkingLot
 from update_order_status_read_model.projection import Projection
 from update_order_status_read_model.queries import Queries
 from update_order_status_read_model.store import ViewStore
+from update_order_status_read_model.upkeep import GenerationUpkeep
 
 GENERATIONS = (1, 2)
 """The generations that are provisioned: containers named `<OrdersReadContainer>-1` and `-2`."""
@@ -46,6 +49,8 @@ class Surroundings:
     now: Callable[[], datetime] = _now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     pause_up_to: Callable[[float], Awaitable[None]] = _pause_up_to
+    telemetry: Telemetry = SILENT
+    transport: Transport = transport
 
 
 REAL = Surroundings()
@@ -67,6 +72,9 @@ class Settings(BaseModel):
     fallback: Literal["write", "none"] = Field("write", alias="OrdersReadYourWritesFallback")
     proxy: bool = False
     """Whether the environment names a proxy. Looking for one in every call would cost a third of its CPU time."""
+    generations_cache_seconds: float = Field(
+        limits.GENERATIONS_CACHE_SECONDS, alias="OrdersGenerationsCacheSeconds", gt=0, le=60
+    )
     token_key: str = Field(alias="OrdersContinuationTokenKey", min_length=16)
 
     @classmethod
@@ -89,6 +97,9 @@ class ReadSide:
 
     projection: Projection
     queries: Queries
+    upkeep: Mapping[int, GenerationUpkeep]
+    bookkeeping: ContainerProxy
+    """The container of parked events and of the pointer, in which a rebuild keeps its journal too."""
     _connections: AsyncExitStack
 
     async def close(self) -> None:
@@ -106,31 +117,34 @@ async def connect(settings: Settings, surroundings: Surroundings = REAL) -> Read
 
             credential = DefaultAzureCredential()
             connections.push_async_callback(credential.close)
-        client = _cosmos_client(settings, credential)
+        telemetry = surroundings.telemetry
+        client = _cosmos_client(settings, credential, surroundings)
         connections.push_async_callback(client.close)
         with translated_store_errors():
             await client.__aenter__()
         database = client.get_database_client(settings.database)
         parked = database.get_container_client(settings.parked_container)
         now = surroundings.now
-        stores = {
-            number: ViewStore(database.get_container_client(f"{settings.read_container}-{number}"), now)
-            for number in GENERATIONS
+        containers = {
+            number: database.get_container_client(f"{settings.read_container}-{number}") for number in GENERATIONS
         }
-        pointer = GenerationPointer(parked, now)
+        stores = {number: ViewStore(container, now) for number, container in containers.items()}
+        pointer = GenerationPointer(parked, now, settings.generations_cache_seconds)
         fallback = None
         if settings.fallback == "write":
             fallback = WriteSideFallback(database.get_container_client(settings.write_container))
         return ReadSide(
-            Projection(pointer, stores, ParkingLot(parked, now), surroundings.pause_up_to),
-            Queries(pointer, stores, fallback, settings.token_key.encode(), now, surroundings.sleep),
+            Projection(pointer, stores, ParkingLot(parked, now), surroundings.pause_up_to, now, telemetry),
+            Queries(pointer, stores, fallback, settings.token_key.encode(), now, surroundings.sleep, telemetry),
+            {number: GenerationUpkeep(container, stores[number]) for number, container in containers.items()},
+            parked,
             connections.pop_all(),
         )
 
 
-def _cosmos_client(settings: Settings, credential: Any) -> CosmosClient:
+def _cosmos_client(settings: Settings, credential: Any, surroundings: Surroundings) -> CosmosClient:
     options: dict[str, Any] = {
-        "transport": AioHttpTransport(use_env_settings=settings.proxy),
+        "transport": surroundings.transport(surroundings.telemetry, "cosmos", proxy=settings.proxy),
         "connection_timeout": limits.STORE_CONNECT_TIMEOUT_SECONDS,
         "read_timeout": limits.STORE_READ_TIMEOUT_SECONDS,
         "retry_throttle_total": limits.STORE_THROTTLE_RETRIES_MAX,
@@ -154,7 +168,9 @@ async def read_side() -> ReadSide:
     """
     global _connecting
     if _connecting is None or _has_failed(_connecting):
-        _connecting = asyncio.create_task(connect(Settings.read(os.environ)))
+        _connecting = asyncio.create_task(
+            connect(Settings.read(os.environ), Surroundings(telemetry=process_telemetry()))
+        )
     return await asyncio.shield(_connecting)
 
 

@@ -1,4 +1,4 @@
-"""Bytes to `Request`, `Response` to bytes: the only room that knows the HTTP server (uvicorn).
+"""Bytes to `Request`, `Response` to bytes. Which HTTP server does it (uvicorn) only `server` knows.
 
 An emulator is an `Application`: a coroutine from Request to Response and how to open and close it. The same object
 is served on a socket here and called in process by tests and simulations.
@@ -15,20 +15,15 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+Result = TypeVar("Result")
 
-HEADER_BYTES_MAX = 64 * 1024
-"""All request headers and the request line together; over it the connection is cut. Our choice (IIS has 16 KiB)."""
 DISCARDED_BYTES_MAX = 64 * 1024 * 1024
 """How much of a body that is too large is still read, so that its sender hears the refusal. Our choice."""
-KEEP_ALIVE_SECONDS = 180
-"""Longer than the 15 s after which aiohttp drops an idle connection, so that no client reuses a closing one."""
 DRAIN_SECONDS_MAX = 10
 """How long SIGTERM waits for requests in flight: the Functions host's own figure for a host stop."""
 ORPHAN_SECONDS_MAX = DRAIN_SECONDS_MAX + 5
@@ -99,6 +94,10 @@ async def _nothing() -> None:
     return None
 
 
+def _deaf(url: str) -> None:
+    return None
+
+
 def _nothing_to_end() -> None:
     return None
 
@@ -107,7 +106,9 @@ def _nothing_to_end() -> None:
 class Application:
     """What is served. `refuse_body` answers a request whose body exceeds `body_bytes_max` (its body is empty then).
 
-    `stopping` is called before requests in flight are waited for: long polls answer now, not when their time is over.
+    `located` is told the URL it will be served at, before `open`: with port 0 nobody knows it earlier.
+    `stopping` is called when no further connection is taken, before requests in flight are waited for: long polls
+    answer now, not when their time is over.
     """
 
     handle: Handler
@@ -115,6 +116,7 @@ class Application:
     body_bytes_max: int
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
+    located: Callable[[str], None] = _deaf
     stopping: Callable[[], None] = _nothing_to_end
 
 
@@ -166,14 +168,13 @@ def run(application: Application, bind: Bind, *, ready: Callable[[str], None], e
     )
 
 
-def run_loop(main: Any) -> None:
+def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
     """`asyncio.run`, on uvloop where it exists."""
     if sys.platform == "win32":
-        asyncio.run(main)
-    else:
-        import uvloop
+        return asyncio.run(main)
+    import uvloop
 
-        uvloop.run(main)
+    return uvloop.run(main)
 
 
 async def serve(
@@ -186,30 +187,21 @@ async def serve(
     stop: asyncio.Event | None = None,
 ) -> None:
     """Open `application`, serve it on `listeners` until `stop` is set or a signal comes, drain, close it."""
+    from emulators.base.server import Server  # uvicorn: a process that serves nothing itself does without
+
     stop = stop or asyncio.Event()
-    config = uvicorn.Config(
-        asgi(application),
-        http=_Protocol,
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
-    )
-    config.load()
-    config.ssl = bind.tls
-    server = _Server(config, ready)
+    server = Server(asgi(application), bind.tls, ready)
     with stop_signals(stop):
         if exits_with_stdin:
             stop_when_stdin_closes(stop)
+        application.located(bind.url(listeners[0].getsockname()[1]))
         await application.open()
         try:
             serving = asyncio.create_task(server.serve(sockets=listeners))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
+            server.stop_accepting()
             application.stopping()
             server.should_exit = True
             await serving
@@ -296,44 +288,6 @@ async def _send(response: Response, send: Callable[[Any], Awaitable[None]], *, c
     async for part in body:
         await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's own protocol, plus a bound on header bytes and a way to cut the connection."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["cut"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
-        self._header_bytes = 0
-
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
-
-    def _count(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > HEADER_BYTES_MAX:
-            self.transport.abort()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handling (it re-raises SIGTERM after draining; we exit 0) and with a ready call."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @contextlib.contextmanager

@@ -38,8 +38,14 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True)
         self.connection = apsw.Connection(str(path) if path else ":memory:", statementcachesize=STATEMENT_CACHE_SIZE)
         self.connection.set_busy_timeout(5000)
-        self.connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON")
-        self.connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES_KEPT_MAX}")
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"journal_size_limit={WAL_BYTES_KEPT_MAX}",
+        ):
+            # Each by itself and to its end: apsw runs what follows a statement with a result only when that is read.
+            self.connection.execute(f"PRAGMA {pragma}").fetchall()
         self._committed: asyncio.Future[None] | None = None
         self._prepare(path, schema, format_version)
 

@@ -10,6 +10,7 @@ from typing import Literal
 from emulators.base.clock import Clock
 from emulators.base.ids import Ids
 from emulators.cosmos.expiry import Sweeper
+from emulators.cosmos.scripts.engine import Engine
 from emulators.cosmos.store.files import Store
 from emulators.cosmos.throttle import Throttle
 
@@ -35,6 +36,7 @@ class Account:
     ids: Ids
     key: bytes
     sweeper: Sweeper
+    scripts: Engine
     consistency: Consistency = "Session"
     throttle: Throttle | None = None
     """Refuses requests beyond what was bought; None serves them all."""

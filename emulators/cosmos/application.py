@@ -22,6 +22,7 @@ from emulators.cosmos.expiry import Sweeper
 from emulators.cosmos.metrics import Metrics, Served
 from emulators.cosmos.operations.offers import provisioned
 from emulators.cosmos.routes import Operation, action_of, operation_name, route
+from emulators.cosmos.scripts.engine import Engine
 from emulators.cosmos.sessions import check_consistency
 from emulators.cosmos.store.files import Store
 from emulators.cosmos.store.snapshots import Snapshots
@@ -44,13 +45,16 @@ def create(
     consistency: Consistency = "Session",
     throttled: bool = False,
     faults: Faults | None = None,
+    script_seconds: float = limits.SCRIPT_SECONDS_MAX,
 ) -> Application:
     """An emulator of one account, its data in the directory `path` or in memory. Raises KeyFormatError, FormatError.
 
-    `throttled` refuses requests beyond the throughput that was bought, as the service does.
+    `throttled` refuses requests beyond the throughput that was bought, as the service does. `script_seconds` is how
+    long a script may run.
     """
     clock, ids = clock or Clock(), ids or Ids()
-    account = Account(ACCOUNT_NAME, Store(path, clock, ids), clock, ids, decode_key(key), Sweeper(clock), consistency)
+    store, scripts = Store(path, clock, ids), Engine(script_seconds)
+    account = Account(ACCOUNT_NAME, store, clock, ids, decode_key(key), Sweeper(clock), scripts, consistency)
     account.throttle = Throttle(clock) if throttled else None
     return Emulator(account, faults or Faults(clock), Snapshots(path)).application()
 
@@ -75,6 +79,7 @@ class Emulator:
         """What is served."""
 
         async def close() -> None:
+            await self._account.scripts.close()
             self._account.store.close()
 
         return Application(self.handle, self._refuse_body, limits.BODY_BYTES_READ_MAX, close=close)

@@ -22,6 +22,9 @@ QUERY_BASE = 2.3
 QUERY_PER_DOCUMENT = 0.05
 """Loading one document in a query."""
 
+SCRIPT = 1.0
+"""Running a stored procedure, beside what it does. Our choice."""
+
 _READ_PER_KB = 9 / 99
 _WRITE_BASE = 4.5
 _WRITE_PER_KB = 0.5

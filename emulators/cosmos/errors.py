@@ -141,6 +141,14 @@ THROTTLED = Kind(
     ),
     3200,
 )
+SCRIPT_FAILED = Kind(400, "BadRequest", wrapped("The script failed."))
+SCRIPT_TIMED_OUT = Kind(408, "RequestTimeout", wrapped("The script was ended: it ran longer than it may."))
+SCRIPT_PARTITION_KEY = (
+    "Requests originating from scripts cannot reference partition keys other than the one for which client request "
+    "was submitted."
+)
+"""What a script is told when it writes an item of another partition."""
+RETRY_WITH = Kind(449, "RetryWith", "Conflicting request to resource has been attempted. Retry to avoid conflicts.")
 NOT_BUILT = Kind(501, "NotImplemented", "This emulator does not implement the operation.")
 
 BY_STATUS = {
@@ -154,7 +162,7 @@ BY_STATUS = {
     413: TOO_LARGE,
     429: THROTTLED,
     408: Kind(408, "RequestTimeout", "Request timed out."),
-    449: Kind(449, "RetryWith", "Conflicting request to resource has been attempted. Retry to avoid conflicts."),
+    449: RETRY_WITH,
     500: Kind(500, "InternalServerError", "Unknown server error occurred when processing this request."),
     503: Kind(503, "ServiceUnavailable", "Service is currently unavailable, please retry after a while."),
 }

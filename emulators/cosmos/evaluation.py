@@ -6,20 +6,23 @@ Queries over a container's items are `operations.query`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
 
-from emulators.cosmos import errors
+from emulators.cosmos import errors, limits
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.scripts.functions import FunctionCalls
+from emulators.cosmos.sql.computed import Definitions
 from emulators.cosmos.sql.errors import QueryRefused, QueryUnbuilt, QueryUnservable
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.functions.dates import TICKS_PER_SECOND
 from emulators.cosmos.sql.statement import Row, prepare
-from emulators.cosmos.sql.values import Value
+from emulators.cosmos.sql.values import Value, depth
 from emulators.cosmos.store.catalog import Container
+from emulators.cosmos.store.shelf import DiskShelf
 from emulators.cosmos.wire import Call
 
 
@@ -30,7 +33,7 @@ def select(call: Call, documents: Iterable[dict[str, Any]]) -> list[Any]:
         statement, context = prepare(text), context_of(call, parameters)
         window = statement.window(context)
         if statement.is_collected:
-            values = statement.collect(documents, context).results()
+            values = list(statement.collect(documents, context).results())
         else:
             rows: list[Row] = [row for document in documents for row in statement.rows(document, context)]
             if statement.is_sorted:
@@ -57,22 +60,50 @@ def asked(call: Call) -> tuple[str, dict[str, Value]]:
         raise Refused(errors.BAD_REQUEST)
     if not all(isinstance(each, dict) and "name" in each for each in given):
         raise Refused(errors.BAD_REQUEST)
+    if depth(given) > limits.NESTING_MAX:
+        raise Refused(errors.BAD_REQUEST, errors.wrapped("A parameter of the query is nested too deeply."))
     return text, {str(each["name"]): each.get("value") for each in given}
 
 
-def context_of(call: Call, parameters: Mapping[str, Value], container: Container | None = None) -> Context:
-    """What a query knows beside its documents."""
+def context_of(
+    call: Call,
+    parameters: Mapping[str, Value],
+    container: Container | None = None,
+    user_function: Callable[[str, list[Value]], Value] | None = None,
+) -> Context:
+    """What a query knows beside its documents; `user_function` calls those of `functions_of`."""
     clock = call.account.clock
 
     def ticks() -> int:
         return int(clock.now() * TICKS_PER_SECOND)
 
-    def user_function(name: str, arguments: list[Value]) -> Value:
-        raise QueryUnbuilt(f"the user-defined function {name}")
+    def none_here(name: str, arguments: list[Value]) -> Value:
+        raise QueryUnbuilt(f"the user-defined function {name} outside a query over items")
 
     geometry = container.resource.body.get("geospatialConfig") if container else None
     planar = isinstance(geometry, dict) and geometry.get("type") == "Geometry"
-    return Context(parameters, ticks, ticks(), call.account.ids.chance, user_function, _embeddings(container), planar)
+    function = user_function or none_here
+    return Context(
+        parameters, ticks, ticks(), call.account.ids.chance, function, _embeddings(container), planar, DiskShelf
+    )
+
+
+def functions_of(call: Call, container: Container, query: str) -> FunctionCalls:
+    """The container's user-defined functions, for the evaluation of one page of `query` over its items."""
+
+    def text_of(name: str) -> str:
+        found = call.account.store.catalog.find("udfs", container.resource.rid, name)
+        if found is None:
+            raise Refused(errors.BAD_REQUEST, f"The user-defined function '{name}' is not defined in the container.")
+        return str(found.body["body"])
+
+    return FunctionCalls(call.account.scripts, query, text_of)
+
+
+def computed_properties(container: Container) -> Definitions:
+    """(name, query) of the container's computed properties."""
+    listed = container.resource.body.get("computedProperties") or []
+    return tuple((str(each["name"]), str(each["query"])) for each in listed)
 
 
 def _embeddings(container: Container | None) -> dict[str, dict[str, Any]]:

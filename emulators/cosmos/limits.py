@@ -63,6 +63,8 @@ COMPUTED_PROPERTIES_MAX = 20
 
 PAGE_ITEMS_MAX = 1000
 """Items a page holds when the client does not say (-1 or absent): documented for queries."""
+PAGE_SECONDS_MAX = 5.0
+"""[L] Time that one page of a query may take; it then ends, perhaps empty, with a continuation."""
 FEED_ITEMS_DEFAULT = 100
 """Items a page of a plain feed holds when the client does not say: the REST reference's default."""
 
@@ -83,3 +85,31 @@ TOKEN_SECONDS_MIN = 600
 TOKEN_SECONDS_MAX = 86_400
 SCRIPT_BYTES_MAX = 256 * 1024
 """Length of a stored procedure's, trigger's or function's text: our choice, the service documents none."""
+
+SCRIPT_SECONDS_MAX = 5.0
+"""[L] How long a stored procedure, a write's triggers, or the functions of a query's page may run."""
+SCRIPT_ACCEPTING_SHARE = 0.8
+"""Share of its time after which a script's operations are refused, so that it can end in time: our choice."""
+SCRIPT_HEAP_BYTES_MAX = 64 * 1024 * 1024
+"""Heap of a script: our choice, the service documents none."""
+SCRIPT_MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+"""What a script may hand to its host at once: our choice, above what its heap holds."""
+SCRIPT_RESPONSE_CHARACTERS_MAX = 4 * 1024 * 1024
+"""Length of what a script answers: a response page's."""
+SCRIPT_LOG_CHARACTERS_MAX = 4096
+"""Length of what console.log collects for its header: our choice, well within what clients read."""
+SCRIPT_WORKERS_MAX = 4
+"""Scripts that run at the same time: our choice."""
+SCRIPT_ATTEMPTS_MAX = 5
+"""How often a script is run while others change what it has read, before its client is told to retry: our choice."""
+SCRIPT_POSITIONS_RESERVED = 100
+"""Places for new items that a script takes at a time: our choice."""
+
+VECTOR_DIMENSIONS_MAX = 4096
+"""[L] Dimensions of an embedding."""
+VECTOR_QUANTIZATION_BYTES = (1, 256)
+"""Bytes a quantized vector may take (azure-cosmos tests/test_vector_policy.py; the docs say 512)."""
+VECTOR_SEARCH_LIST = (25, 500)
+"""Vectors searched while building a diskANN index (azure-cosmos tests/test_vector_policy.py; the docs say 10)."""
+VECTOR_SHARD_PATHS_MAX = 1
+"""Paths of a sharded vector index (azure-cosmos tests/test_vector_policy.py)."""

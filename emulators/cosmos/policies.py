@@ -11,6 +11,7 @@ from typing import Any
 from emulators.cosmos import errors, limits
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.partitioning import PartitionKeyError, parse_definition, parse_path
+from emulators.cosmos.search_policies import check_search_policies
 
 ETAG_PATH = '/"_etag"/?'
 _MODES = ("consistent", "none")
@@ -46,6 +47,7 @@ def new_container(asked: Mapping[str, Any]) -> dict[str, Any]:
     body["conflictResolutionPolicy"] = _conflict_resolution(body.get("conflictResolutionPolicy"))
     body.setdefault("geospatialConfig", {"type": "Geography"})
     _check_rest(body)
+    check_search_policies(body)
     return body
 
 
@@ -67,6 +69,7 @@ def changed_container(old: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[
     body["conflictResolutionPolicy"] = old["conflictResolutionPolicy"]
     body.setdefault("geospatialConfig", old["geospatialConfig"])
     _check_rest(body)
+    check_search_policies(body, old)
     return body
 
 
@@ -169,10 +172,6 @@ def _check_rest(body: dict[str, Any]) -> None:
     if unique is not None:
         body["uniqueKeyPolicy"] = {"uniqueKeys": _unique_keys(unique)}
     _check_change_feed(body.get("changeFeedPolicy"))
-    _check_vectors(body.get("vectorEmbeddingPolicy"))
-    computed = body.get("computedProperties", [])
-    if not isinstance(computed, list) or len(computed) > limits.COMPUTED_PROPERTIES_MAX:
-        raise _bad(f"computedProperties takes an array of up to {limits.COMPUTED_PROPERTIES_MAX} entries.")
 
 
 def _check_change_feed(policy: object) -> None:
@@ -181,17 +180,6 @@ def _check_change_feed(policy: object) -> None:
     minutes = policy.get("retentionDuration") if isinstance(policy, dict) else None
     if isinstance(minutes, bool) or not isinstance(minutes, int) or not 0 <= minutes < 1 << 31:
         raise _bad("A changeFeedPolicy has a retentionDuration in minutes.")
-
-
-def _check_vectors(policy: object) -> None:
-    if policy is None:
-        return
-    embeddings = policy.get("vectorEmbeddings", []) if isinstance(policy, dict) else None
-    if not isinstance(embeddings, list):
-        raise _bad("A vectorEmbeddingPolicy has an array of vectorEmbeddings.")
-    for each in embeddings:
-        if not isinstance(each, dict) or not str(each.get("path", "")).startswith("/"):
-            raise _bad("A vector embedding must have a path that starts with '/'.")
 
 
 def _unique_keys(policy: object) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from emulators.cosmos.operations import (
     scripts,
 )
 from emulators.cosmos.operations.permissions import permissions
+from emulators.cosmos.operations.triggers import triggered
 from emulators.cosmos.operations.users import users
 from emulators.cosmos.wire import Call, Target
 
@@ -48,8 +49,8 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
     "dbs/*/colls/*": {"read": containers.read, "replace": containers.replace, "delete": containers.delete},
     "dbs/*/colls/*/pkranges": {"list": ranges.read},
     "dbs/*/colls/*/docs": {
-        "create": items.create,
-        "upsert": items.upsert,
+        "create": triggered(items.create, "Create"),
+        "upsert": triggered(items.upsert, "Upsert"),
         "batch": batch.execute,
         "list": feed.read,
         "changes": changes.read,
@@ -58,15 +59,15 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
     },
     "dbs/*/colls/*/docs/*": {
         "read": items.read,
-        "replace": items.replace,
+        "replace": triggered(items.replace, "Replace"),
         "patch": patch.update,
-        "delete": items.delete,
+        "delete": triggered(items.delete, "Delete"),
     },
     "dbs/*/colls/*/operations/*": {"execute": deletion.delete_partition},
     "dbs/*/colls/*/conflicts": {"list": conflicts.list_all, "query": conflicts.query},
     "dbs/*/colls/*/conflicts/*": {"read": conflicts.read, "delete": conflicts.read},
     "dbs/*/colls/*/sprocs": _feed(scripts.procedures),
-    "dbs/*/colls/*/sprocs/*": _resource(scripts.procedures),
+    "dbs/*/colls/*/sprocs/*": {**_resource(scripts.procedures), "execute": scripts.execute},
     "dbs/*/colls/*/triggers": _feed(scripts.triggers),
     "dbs/*/colls/*/triggers/*": _resource(scripts.triggers),
     "dbs/*/colls/*/udfs": _feed(scripts.functions),
@@ -85,9 +86,6 @@ NOT_BUILT = (
     "partitions",
 )  # fmt: skip
 """Resource types of the service that this emulator answers with 501."""
-
-NOT_BUILT_ACTIONS = {"dbs/*/colls/*/sprocs/*": ("execute",)}
-"""The same for single operations: no JavaScript runs yet."""
 
 _VERBS = {"GET": ("list", "read"), "POST": ("create", "execute"), "PUT": ("", "replace"), "PATCH": ("", "patch"),
           "DELETE": ("", "delete")}  # fmt: skip
@@ -111,7 +109,7 @@ def route(request: Request, target: Target, action: str) -> Operation:
     known = ROUTES.get(target.shape)
     if known is not None and action in known:
         return known[action]
-    if any(kind in NOT_BUILT for kind in target.types) or action in NOT_BUILT_ACTIONS.get(target.shape, ()):
+    if any(kind in NOT_BUILT for kind in target.types):
         raise Refused(
             errors.NOT_BUILT, f"{action or request.method} on {target.shape} is not implemented in this emulator."
         )

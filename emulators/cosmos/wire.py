@@ -106,11 +106,8 @@ class Call:
             raise Refused(errors.BAD_HEADER, f"The value '{value[:100]}' specified for the header '{name}' is invalid.")
         return value.lower() == "true"
 
-    def refuse_unbuilt(self) -> None:
-        """Raises Refused (501) for switches of a write that we would otherwise ignore in silence."""
-        for name in ("x-ms-documentdb-pre-trigger-include", "x-ms-documentdb-post-trigger-include"):
-            if self.header(name):
-                raise Refused(errors.NOT_BUILT, "Running triggers is not implemented in this emulator yet.")
+    def check_directive(self) -> None:
+        """Raises Refused for an unknown indexing directive, and (501) for the one that is not built."""
         directive = self.header("x-ms-indexing-directive").lower()
         if directive not in ("", "default", "include", "exclude"):
             raise Refused(errors.BAD_HEADER, f"The indexing directive '{directive[:100]}' is invalid.")

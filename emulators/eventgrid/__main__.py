@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from emulators.base.cli import EXIT_CANNOT_START, serve_command, serving_arguments
-from emulators.base.serving import Bind
 from emulators.eventgrid import limits
 from emulators.eventgrid.application import Options, create
 from emulators.eventgrid.auth import DEVELOPMENT_KEY
@@ -32,7 +31,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options(chosen: argparse.Namespace) -> Options:
-    bind = Bind(chosen.host, chosen.port)
     return Options(
         key=chosen.key,
         time_scale=chosen.time_scale,
@@ -43,7 +41,6 @@ def _options(chosen: argparse.Namespace) -> Options:
         functions_host=chosen.functions_host.rstrip("/"),
         configured=read_configuration(chosen.config) if chosen.config else (),
         namespaces=read_namespaces(chosen.config) if chosen.config else (),
-        base_url=bind.url(chosen.port).replace("http:", "https:" if chosen.https else "http:"),
     )
 
 

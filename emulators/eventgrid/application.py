@@ -21,10 +21,13 @@ from emulators.eventgrid import errors, limits
 from emulators.eventgrid.auth import DEVELOPMENT_KEY
 from emulators.eventgrid.catalogue import Catalogue
 from emulators.eventgrid.configuration import Configured
+from emulators.eventgrid.couriers import Couriers
 from emulators.eventgrid.deadletters import DeadLetterOffice
+from emulators.eventgrid.destinations import Whereabouts
 from emulators.eventgrid.errors import Refused
+from emulators.eventgrid.expiry import Expirations
 from emulators.eventgrid.handshake import Handshakes
-from emulators.eventgrid.management import Management
+from emulators.eventgrid.management.application import Management
 from emulators.eventgrid.metrics import Metrics
 from emulators.eventgrid.namespaces.configuration import ConfiguredNamespace
 from emulators.eventgrid.namespaces.room import Namespaces
@@ -32,9 +35,11 @@ from emulators.eventgrid.onlookers import Onlookers
 from emulators.eventgrid.provisioning import Provisioning
 from emulators.eventgrid.publish import Publisher
 from emulators.eventgrid.routes import no_resource, route
-from emulators.eventgrid.storage import DEVELOPMENT_STORAGE, BlobWriter, StorageAccount, account_name
+from emulators.eventgrid.storage import DEVELOPMENT_STORAGE, Storage, StorageAccount, account_name
+from emulators.eventgrid.storagewatch import StorageWatch
 from emulators.eventgrid.store import Store
 from emulators.eventgrid.transport import HttpTransport, Transport
+from emulators.eventgrid.watches import WatchStore
 from emulators.eventgrid.worker import Desk, Dispatcher
 
 logger = logging.getLogger("eventgrid")
@@ -55,11 +60,11 @@ class Options:
     retry_handshakes: bool = False
     accept_bearer: bool = False
     storage: str = DEVELOPMENT_STORAGE
+    storage_look_seconds: float = limits.STORAGE_LOOK_SECONDS
+    """Between two looks at the blobs, while somebody has subscribed to storage events."""
     functions_host: str = "http://127.0.0.1:7071"
     configured: Sequence[Configured] = ()
     namespaces: Sequence[ConfiguredNamespace] = ()
-    base_url: str = ""
-    """Where this emulator answers, for the validation URLs of configured subscriptions."""
 
 
 def create(
@@ -69,7 +74,7 @@ def create(
     clock: Clock | None = None,
     ids: Ids | None = None,
     transport: Transport | None = None,
-    blobs: BlobWriter | None = None,
+    storage: Storage | None = None,
 ) -> Application:
     """An emulator with its data in the directory `path`, or in memory. Raises FormatError, ValueError (storage)."""
     options = options or Options()
@@ -79,7 +84,7 @@ def create(
         clock or Clock(),
         ids or Ids(),
         transport or HttpTransport(options.answer_timeout_seconds),
-        blobs or StorageAccount(options.storage),
+        storage or StorageAccount(options.storage),
     ).application()
 
 
@@ -87,19 +92,19 @@ class Emulator:
     """Takes requests through control endpoints, ARM and the data plane."""
 
     def __init__(
-        self, store: Store, options: Options, clock: Clock, ids: Ids, transport: Transport, blobs: BlobWriter
+        self, store: Store, options: Options, clock: Clock, ids: Ids, transport: Transport, storage: Storage
     ) -> None:
         self._store, self._clock, self._ids = store, clock, ids
-        self._transport, self._blobs = transport, blobs
+        self._transport, self._storage = transport, storage
         self._faults = Faults(clock)
         self._metrics = Metrics()
-        self._writing_letters: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
         scale = options.time_scale
-        self._catalogue = Catalogue(
-            store, functions_host=options.functions_host, storage_account=account_name(options.storage)
-        )
-        self._office = DeadLetterOffice(store, blobs, clock, ids, self._metrics, time_scale=scale)
-        self._desk = Desk(store, transport, clock, ids, self._faults, self._metrics, scale, self._office.wake)
+        account = account_name(options.storage)
+        self._catalogue = Catalogue(store, Whereabouts(options.functions_host, account))
+        self._office = DeadLetterOffice(store, storage, clock, ids, self._metrics, time_scale=scale)
+        couriers = Couriers(transport, storage)
+        self._desk = Desk(store, couriers, clock, ids, self._faults, self._metrics, scale, self._office.wake)
         self._dispatcher = Dispatcher(self._desk)
         self._handshakes = Handshakes(
             self._catalogue,
@@ -110,15 +115,8 @@ class Emulator:
             time_scale=scale,
             agreed=self._dispatcher.serve,
         )
-        self._provisioning = Provisioning(
-            self._catalogue,
-            store,
-            self._handshakes,
-            self._dispatcher,
-            key=options.key,
-            configured=options.configured,
-            base_url=options.base_url,
-        )
+        self._provisioning = self._wire_provisioning(options)
+        self._expirations = Expirations(self._provisioning, clock)
         self._publisher = Publisher(
             self._catalogue,
             store,
@@ -130,23 +128,47 @@ class Emulator:
             collects_while_creating=options.retry_handshakes,
             wake=self._dispatcher.wake,
         )
-        self._management = Management(self._provisioning, ids)
-        self._namespaces = Namespaces(
-            store,
+        self._watch = StorageWatch(
+            self._catalogue,
+            WatchStore(store.database),
+            storage,
+            self._publisher,
             clock,
             ids,
+            look_seconds=options.storage_look_seconds,
+        )
+        self._management = Management(self._provisioning, ids)
+        self._namespaces = self._wire_namespaces(options)
+        onlookers = Onlookers(self._catalogue, store, self._desk, self._dispatcher)
+        extra = {**onlookers.routes(), **self._namespaces.routes()}
+        self._control = Control("eventgrid", clock, self._faults, self._health, self._reset, extra=extra)
+
+    def _wire_provisioning(self, options: Options) -> Provisioning:
+        return Provisioning(
+            self._catalogue,
+            self._store,
+            self._handshakes,
+            self._dispatcher,
+            key=options.key,
+            configured=options.configured,
+            storage_account=account_name(options.storage),
+            changed=self._wake,
+        )
+
+    def _wire_namespaces(self, options: Options) -> Namespaces:
+        return Namespaces(
+            self._store,
+            self._clock,
+            self._ids,
             self._metrics,
             key=options.key,
-            time_scale=scale,
+            time_scale=options.time_scale,
             storage_account=account_name(options.storage),
             bearer_allowed=options.accept_bearer,
             configured=options.namespaces,
             guard=self._under_faults,
             buried=self._office.wake,
         )
-        onlookers = Onlookers(self._catalogue, store, self._desk, self._dispatcher)
-        extra = {**onlookers.routes(), **self._namespaces.routes()}
-        self._control = Control("eventgrid", clock, self._faults, self._health, self._reset, extra=extra)
 
     def application(self) -> Application:
         """What is served."""
@@ -154,9 +176,10 @@ class Emulator:
             self.handle,
             self._refuse_body,
             limits.REQUEST_BYTES_MAX,
-            self._open,
-            self._close,
-            self._namespaces.stop_waiting,
+            open=self._open,
+            close=self._close,
+            located=self._located,
+            stopping=self._namespaces.stop_waiting,
         )
 
     async def handle(self, request: Request) -> Response:
@@ -228,22 +251,26 @@ class Emulator:
         response.headers = {**DATA_PLANE_HEADERS, **response.headers, "x-ms-request-id": request_id}
         return response
 
+    def _located(self, url: str) -> None:
+        self._provisioning.base_url = url
+
     async def _open(self) -> None:
         self._catalogue.load()
         self._namespaces.load()
         await self._provisioning.begin()
         await self._namespaces.begin()
-        self._writing_letters = asyncio.create_task(self._office.run())
+        works = (self._office.run(), self._expirations.run(), self._watch.run())
+        self._background = [asyncio.create_task(work) for work in works]
 
     async def _close(self) -> None:
         await self._handshakes.close()
         await self._namespaces.close()
         await self._dispatcher.close(DRAIN_SECONDS)
-        if self._writing_letters is not None:
-            self._writing_letters.cancel()
-            await asyncio.gather(self._writing_letters, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self._transport.close()
-        await self._blobs.close()
+        await self._storage.close()
         self._store.close()
 
     async def _reset(self) -> None:
@@ -252,6 +279,12 @@ class Emulator:
         self._metrics.clear()
         self._desk.finished.clear()
         self._office.wake()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Subscriptions have changed."""
+        self._expirations.wake()
+        self._watch.wake()
 
     def _health(self) -> Mapping[str, Any]:
         return {

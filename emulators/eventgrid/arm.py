@@ -9,12 +9,14 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
 import orjson
 
 from emulators.base.serving import Request, Response
-from emulators.eventgrid import errors
+from emulators.eventgrid import errors, limits
 from emulators.eventgrid.errors import Refused
+from emulators.eventgrid.odata import parse_filter
 
 OPERATIONS = "/providers/microsoft.eventgrid/locations/local/operationsstatus/"
 ACCOUNT = r"/subscriptions/(?P<account>[^/]+)"
@@ -40,6 +42,10 @@ class Call:
         """The resource group of the path."""
         return f"/subscriptions/{self.names['account']}/resourceGroups/{self.names['group']}"
 
+    def name(self, of: str) -> str:
+        """A name that the path has."""
+        return self.names[of]
+
     def body(self) -> dict[str, Any]:
         """The body as a JSON object. Raises Refused."""
         try:
@@ -52,10 +58,38 @@ class Call:
 
     def properties(self) -> dict[str, Any]:
         """The body's `properties`, empty when there are none. Raises Refused."""
-        properties = self.body().get("properties")
-        if properties is not None and not isinstance(properties, dict):
-            raise Refused(errors.ARM_INVALID_REQUEST, "properties must be an object.")
-        return properties or {}
+        return inner(self.body())
+
+    def page(self, shown: Sequence[dict[str, Any]]) -> Response:
+        """The part of a list that `$filter`, `$top` and `$skiptoken` ask for, and a link to more. Raises Refused."""
+        query = dict(self.request.query)
+        top = _whole(query, "$top", limits.RESOURCES_PER_PAGE, 1, limits.RESOURCES_PER_PAGE_MAX)
+        begin = _whole(query, "$skiptoken", 0, 0, 2**53)
+        if text := query.get("$filter"):
+            wanted = parse_filter(text)
+            shown = [each for each in shown if wanted(each["name"])]
+        document: dict[str, Any] = {"value": shown[begin : begin + top]}
+        if begin + top < len(shown):
+            following = urlencode({**query, "$skiptoken": begin + top})
+            document["nextLink"] = f"{self.base_url}{quote(self.request.path)}?{following}"
+        return json_answer(200, document)
+
+
+def _whole(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise Refused(errors.ARM_INVALID_REQUEST, f"{name} must be a whole number from {least} to {most}.")
+    return int(text)
+
+
+def inner(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The `properties` of a body, empty when there are none. Raises Refused."""
+    properties = body.get("properties")
+    if properties is not None and not isinstance(properties, dict):
+        raise Refused(errors.ARM_INVALID_REQUEST, "properties must be an object.")
+    return properties or {}
 
 
 Operation = Callable[[Owner, Call], Awaitable[Response]]
@@ -73,13 +107,15 @@ async def answer(table: Sequence[Row[Owner]], owner: Owner, request: Request) ->
         _check(request)
         allowed = []
         for method, pattern, operation in table:
-            if found := pattern.fullmatch(request.path.rstrip("/")):
+            if found := pattern.fullmatch(normal(request.path)):
                 if method == request.method:
                     return await operation(owner, Call(request, found.groupdict()))
                 allowed.append(method)
         if allowed:
             raise Refused(
-                errors.ARM_METHOD_NOT_ALLOWED, f"{request.method} is not supported here.", {"allow": ", ".join(allowed)}
+                errors.ARM_METHOD_NOT_ALLOWED,
+                f"{request.method} is not supported here.",
+                {"allow": ", ".join(dict.fromkeys(allowed))},
             )
         raise _unknown(request.path)
     except Refused as refused:
@@ -91,6 +127,16 @@ def json_answer(status: int, document: object, headers: Mapping[str, str] | None
     return Response(
         status, {"content-type": "application/json; charset=utf-8", **(headers or {})}, orjson.dumps(document)
     )
+
+
+def normal(path: str) -> str:
+    """A path with one slash before it: the SDK puts one before scopes that have their own."""
+    return "/" + path.strip("/")
+
+
+def not_found(arm_id: str) -> Refused:
+    """ARM's 404."""
+    return Refused(errors.ARM_NOT_FOUND, f"The Resource '{arm_id}' was not found.")
 
 
 def accepted(call: Call) -> Response:

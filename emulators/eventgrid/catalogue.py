@@ -1,71 +1,114 @@
-"""The topics and event subscriptions there are: in memory to be asked at once, written through to the store.
+"""The sources of events (topics, domains, domain topics, system topics) and the event subscriptions there are.
 
-It must not know HTTP, delivery or handshakes. Ids are compared without regard to case, as ARM does.
+In memory to be asked at once, written through to the store. It must not know HTTP, delivery or handshakes. Ids are
+compared without regard to case, as ARM does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import TypeAlias
 
+from emulators.eventgrid.destinations import Whereabouts
 from emulators.eventgrid.errors import ARM_NOT_FOUND, Refused
+from emulators.eventgrid.schemas import Schema
 from emulators.eventgrid.store import Resource, Store
-from emulators.eventgrid.subscriptions import State, Subscription, Surroundings, Validation, parse_properties
-from emulators.eventgrid.topics import Topic, topic_from_document
+from emulators.eventgrid.subscriptions import (
+    State,
+    Subscription,
+    Surroundings,
+    Validation,
+    parse_properties,
+)
+from emulators.eventgrid.systemtopics import SystemTopic
+from emulators.eventgrid.topics import Domain, DomainTopic, Topic
 
-TOPIC = "topic"
 SUBSCRIPTION = "eventSubscription"
+Source: TypeAlias = Topic | DomainTopic | SystemTopic
+"""What an event subscription can be made on; a Domain is a Topic."""
+SOURCES: Mapping[str, type[Source]] = {each.kind: each for each in (Topic, Domain, DomainTopic, SystemTopic)}
+"""Every kind of source by the name under which it is stored."""
+
+
+def subscription_id(source_id: str, name: str) -> str:
+    """The ARM id of an event subscription: nested for system topics, else in the scope form."""
+    nested = "/systemtopics/" in source_id.lower()
+    return f"{source_id}{'' if nested else '/providers/Microsoft.EventGrid'}/eventSubscriptions/{name}"
 
 
 class Catalogue:
-    """All resources. `functions_host` and `storage_account` resolve what subscriptions refer to."""
+    """All resources. `where` resolves what subscriptions refer to."""
 
-    def __init__(self, store: Store, *, functions_host: str, storage_account: str) -> None:
+    def __init__(self, store: Store, where: Whereabouts) -> None:
         self._store = store
-        self._functions_host = functions_host
-        self._storage_account = storage_account
-        self._topics: dict[str, Topic] = {}
-        self._topics_by_name: dict[str, Topic] = {}
+        self._where = where
+        self._sources: dict[str, Source] = {}
+        self._endpoints: dict[str, Topic] = {}
+        self._by_domain: dict[str, dict[str, DomainTopic]] = {}
         self._subscriptions: dict[str, Subscription] = {}
-        self._by_topic: dict[str, dict[str, Subscription]] = {}
+        self._by_source: dict[str, dict[str, Subscription]] = {}
 
     def load(self) -> None:
-        """Read what the store has kept."""
+        """Read what the store has kept. Raises ValueError when it refers to what is not there any more."""
         for resource in self._store.resources():
-            if resource.kind == TOPIC:
-                self._remember_topic(topic_from_document(resource.document))
+            if kind := SOURCES.get(resource.kind):
+                self._remember_source(kind.revived(resource.document))
         for resource in self._store.resources():
             if resource.kind == SUBSCRIPTION:
-                self._remember_subscription(self._revive(resource))
+                try:
+                    self._remember_subscription(self._revive(resource))
+                except Refused as refused:
+                    raise ValueError(f"{resource.document['id']}, as it was kept: {refused.message}") from refused
 
     def clear(self) -> None:
         """Forget everything (the store is cleared by itself)."""
-        for index in (self._topics, self._topics_by_name, self._subscriptions, self._by_topic):
+        for index in (
+            self._sources, self._endpoints, self._by_domain, self._subscriptions, self._by_source,
+        ):  # fmt: skip
             index.clear()
 
-    # Topics
+    # Sources
+
+    def sources(self) -> list[Source]:
+        """All sources, oldest first."""
+        return list(self._sources.values())
+
+    def source(self, arm_id: str) -> Source | None:
+        """The source of that ARM id."""
+        return self._sources.get(arm_id.lower())
 
     def topics(self) -> list[Topic]:
-        """All topics, oldest first."""
-        return list(self._topics.values())
-
-    def topic(self, topic_id: str) -> Topic | None:
-        """The topic of that ARM id."""
-        return self._topics.get(topic_id.lower())
+        """What has an endpoint of its own, domains too, oldest first."""
+        return list(self._endpoints.values())
 
     def topic_named(self, name: str) -> Topic | None:
-        """The topic of that name: names are unique, since they make the endpoint."""
-        return self._topics_by_name.get(name.lower())
+        """The topic or domain of that name: names are unique, since they make the endpoint."""
+        return self._endpoints.get(name.lower())
 
-    async def put_topic(self, topic: Topic) -> None:
-        """Create or replace a topic."""
-        await self._store.put_resource(topic.id.lower(), TOPIC, topic.document())
-        self._remember_topic(topic)
+    def topics_of(self, domain: Domain) -> Collection[DomainTopic]:
+        """The topics of a domain, oldest first."""
+        return self._by_domain.get(domain.id.lower(), {}).values()
 
-    async def delete_topic(self, topic: Topic) -> None:
-        """Forget a topic. The subscriptions it is known to have are for the caller to delete first."""
-        self._topics.pop(topic.id.lower(), None)
-        self._topics_by_name.pop(topic.name.lower(), None)
-        await self._store.delete_resource(topic.id.lower())
+    def system_topic_of(self, source: str) -> SystemTopic | None:
+        """The system topic of an Azure resource: there is at most one."""
+        for each in self._sources.values():
+            if isinstance(each, SystemTopic) and each.source.lower() == source.lower():
+                return each
+        return None
+
+    async def put_source(self, source: Source) -> None:
+        """Create or replace a source."""
+        await self._store.put_resource(source.id.lower(), source.kind, source.document())
+        self._remember_source(source)
+
+    async def delete_source(self, source: Source) -> None:
+        """Forget a source. The subscriptions and topics it is known to have are for the caller to delete first."""
+        self._sources.pop(source.id.lower(), None)
+        if isinstance(source, Topic):
+            self._endpoints.pop(source.name.lower(), None)
+        elif isinstance(source, DomainTopic):
+            self._by_domain.get(source.domain_id.lower(), {}).pop(source.id.lower(), None)
+        await self._store.delete_resource(source.id.lower())
 
     # Subscriptions
 
@@ -73,56 +116,69 @@ class Catalogue:
         """All event subscriptions, oldest first."""
         return list(self._subscriptions.values())
 
-    def subscriptions_of(self, topic: Topic) -> Iterable[Subscription]:
-        """The event subscriptions of one topic."""
-        return self._by_topic.get(topic.id.lower(), {}).values()
+    def subscriptions_of(self, source_id: str) -> Iterable[Subscription]:
+        """The event subscriptions of the source of that ARM id."""
+        return self._by_source.get(source_id.lower(), {}).values()
 
-    def subscription(self, subscription_id: str) -> Subscription | None:
-        """The event subscription of that ARM id."""
-        return self._subscriptions.get(subscription_id.lower())
+    def subscription(self, arm_id: str) -> Subscription | None:
+        """The event subscription of that ARM id, as `subscription_id` spells it."""
+        return self._subscriptions.get(arm_id.lower())
 
-    def surroundings(self, topic: Topic) -> Surroundings:
-        """What the properties of a subscription to `topic` are checked against."""
-        return Surroundings(topic.schema, self._functions_host, self._storage_account)
+    def surroundings(self, source: Source) -> Surroundings:
+        """What the properties of a subscription to `source` are checked against."""
+        default_events = source.default_events if isinstance(source, SystemTopic) else None
+        return Surroundings(self._schema(source), self._where, default_events)
 
     async def put_subscription(self, subscription: Subscription) -> None:
-        """Create or replace an event subscription; gives it its number. Raises Refused when its topic is gone."""
-        self._demand_topic(subscription)  # it may have gone while the caller waited
+        """Create or replace an event subscription; gives it its number. Raises Refused when its source is gone."""
+        self._demand_source(subscription)  # it may have gone while the caller waited
         key = subscription.id.lower()
         subscription.number = await self._store.put_resource(key, SUBSCRIPTION, subscription.document())
-        self._demand_topic(subscription)  # or during the write: what was written has gone with it
+        self._demand_source(subscription)  # or during the write: what was written has gone with it
         self._remember_subscription(subscription)
 
     async def delete_subscription(self, subscription: Subscription) -> None:
         """Forget an event subscription. What waits in its queue is for the caller to drop."""
         self._subscriptions.pop(subscription.id.lower(), None)
-        self._by_topic.get(subscription.topic_id.lower(), {}).pop(subscription.id.lower(), None)
+        self._by_source.get(subscription.source_id.lower(), {}).pop(subscription.id.lower(), None)
         await self._store.delete_resource(subscription.id.lower())
 
-    def _demand_topic(self, subscription: Subscription) -> None:
-        if self.topic(subscription.topic_id) is None:
-            raise Refused(ARM_NOT_FOUND, f"The Resource '{subscription.topic_id}' was not found.")
+    def _schema(self, source: Source) -> Schema:
+        if isinstance(source, DomainTopic):
+            domain = self._sources[source.domain_id.lower()]
+            assert isinstance(domain, Domain), "a domain topic goes with its domain"
+            return domain.schema
+        return source.schema
+
+    def _demand_source(self, subscription: Subscription) -> None:
+        if self.source(subscription.source_id) is None:
+            raise Refused(ARM_NOT_FOUND, f"The Resource '{subscription.source_id}' was not found.")
 
     def _revive(self, resource: Resource) -> Subscription:
         document = resource.document
-        topic = self._topics[document["topic"].lower()]
-        validation = document["validation"]
+        around = self.surroundings(self._sources[document["source"].lower()])
         return Subscription(
             id=document["id"],
+            source_id=document["source"],
             topic_id=document["topic"],
-            properties=document["properties"],
-            settings=parse_properties(document["properties"], self.surroundings(topic)),
+            revision=parse_properties(document["properties"], around),
+            wanted=document["wanted"] and parse_properties(document["wanted"], around),
+            agreed=document["agreed"],
             state=State(document["state"]),
             number=resource.number,
-            validation=validation and Validation(validation["code"], validation["baseUrl"], validation["until"]),
+            validation=Validation.revived(document["validation"]),
             failure=document["failure"],
+            rate=document["rate"],
         )
 
-    def _remember_topic(self, topic: Topic) -> None:
-        self._topics[topic.id.lower()] = topic
-        self._topics_by_name[topic.name.lower()] = topic
+    def _remember_source(self, source: Source) -> None:
+        self._sources[source.id.lower()] = source
+        if isinstance(source, Topic):
+            self._endpoints[source.name.lower()] = source
+        elif isinstance(source, DomainTopic):
+            self._by_domain.setdefault(source.domain_id.lower(), {})[source.id.lower()] = source
 
     def _remember_subscription(self, subscription: Subscription) -> None:
         key = subscription.id.lower()
         self._subscriptions[key] = subscription
-        self._by_topic.setdefault(subscription.topic_id.lower(), {})[key] = subscription
+        self._by_source.setdefault(subscription.source_id.lower(), {})[key] = subscription

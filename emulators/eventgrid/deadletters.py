@@ -18,7 +18,7 @@ from emulators.eventgrid.conversion import DeliverySchema
 from emulators.eventgrid.metrics import Metrics
 from emulators.eventgrid.storage import BlobWriter, StorageUnavailable
 from emulators.eventgrid.store import DeadLetter, Store
-from emulators.eventgrid.waiting import wait
+from emulators.eventgrid.waiting import keep_at, wait
 
 logger = logging.getLogger("eventgrid.deadletters")
 
@@ -87,13 +87,8 @@ class DeadLetterOffice:
         self._changed.set()
 
     async def run(self) -> None:
-        """Write and confirm; what breaks is told loudly and begins again: all state is in the store."""
-        while True:
-            try:
-                await self._work()
-            except* Exception:
-                logger.exception("writing dead letters broke; it begins again")
-            await asyncio.sleep(limits.RESTART_SECONDS)
+        """Write and confirm; what breaks is told and begins again."""
+        await keep_at(self._work, "writing dead letters")
 
     async def _work(self) -> None:
         """Write, confirm, wait."""

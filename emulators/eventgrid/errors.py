@@ -30,6 +30,7 @@ INPUT_JSON_INVALID = Kind(400, "BadRequest", "InputJsonInvalid")
 INVALID_SAS = Kind(400, "BadRequest", "InvalidSas")
 INVALID_CLOUD_EVENT_HEADER = Kind(400, "BadRequest", "InvalidCloudEventHeader")
 UNAUTHORIZED = Kind(401, "Unauthorized", "Unauthorized")
+FORBIDDEN = Kind(403, "Forbidden", "Forbidden")  # the docs know the status, not its body
 NOT_FOUND = Kind(404, "NotFound", "ResourceNotFound")
 METHOD_NOT_ALLOWED = Kind(405, "MethodNotAllowed", "MethodNotAllowed")
 TOO_LARGE = Kind(413, "RequestEntityTooLarge", "PayloadTooLarge", reported=False)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -21,6 +21,7 @@ from emulators.eventgrid import limits
 from emulators.eventgrid.catalogue import Catalogue
 from emulators.eventgrid.conversion import DeliverySchema
 from emulators.eventgrid.deadletters import service_time
+from emulators.eventgrid.destinations import WEBHOOK
 from emulators.eventgrid.subscriptions import State, Subscription, Validation
 from emulators.eventgrid.transport import Incoming, Outgoing, Transport
 
@@ -45,18 +46,28 @@ class Judgement:
 
     verdict: Verdict
     reason: str = ""
+    rate: float | None = None
+    """Requests a minute that the endpoint allows, if it said so."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How one creation or update goes, for who polls it. `error` says why it failed."""
+
+    status: Literal["InProgress", "Succeeded", "Failed", "Canceled"] = "InProgress"
+    error: str = ""
 
 
 def question(subscription: Subscription, code: str, url: str, event_id: str, now: float) -> Outgoing:
     """The request that asks the subscription's endpoint for its consent."""
-    destination = subscription.settings.destination.url
-    if subscription.settings.schema is DeliverySchema.CLOUD_EVENT:
+    settings = subscription.latest.settings
+    if settings.schema is DeliverySchema.CLOUD_EVENT:
         headers = {
             "WebHook-Request-Origin": ORIGIN,
             "WebHook-Request-Callback": url,
             "WebHook-Request-Rate": REQUEST_RATE,
         }
-        return Outgoing("OPTIONS", destination, headers)
+        return Outgoing("OPTIONS", settings.destination.url, headers)
     data = {"validationCode": code, "validationUrl": url}
     return _system_event(subscription, "SubscriptionValidation", data, event_id, now)
 
@@ -70,7 +81,7 @@ def judge(answer: Incoming, code: str, schema: DeliverySchema) -> Judgement:
     if schema is DeliverySchema.CLOUD_EVENT:
         allowed = {each.strip().lower() for each in answer.headers.get("webhook-allowed-origin", "").split(",")}
         if allowed & {"*", ORIGIN}:
-            return Judgement(Verdict.AGREED)
+            return Judgement(Verdict.AGREED, rate=_allowed_rate(answer.headers.get("webhook-allowed-rate", "*")))
         return Judgement(Verdict.BY_HAND, f"its WebHook-Allowed-Origin does not name {ORIGIN}")
     try:
         document = orjson.loads(answer.body)
@@ -100,33 +111,41 @@ class Handshakes:
         self._transport = transport
         self._clock = clock
         self._ids = ids
-        self._retries = retries
+        self.retries = retries
+        """Whether an endpoint that refuses is asked again until it agrees."""
         self._time_scale = time_scale
         self._agreed = agreed
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._outcomes: dict[str, Outcome] = {}
 
-    def start(self, subscription: Subscription, base_url: str) -> None:
+    def start(self, subscription: Subscription, base_url: str) -> Outcome:
         """Provision `subscription`, whose state is Creating or Updating; an earlier try for the same id ends."""
         self.stop(subscription)
-        task = asyncio.create_task(self._provision(subscription, base_url))
-        self._keep(subscription.id.lower(), task)
+        key, outcome = subscription.id.lower(), Outcome()
+        self._outcomes[key] = outcome
+        self._keep(key, asyncio.create_task(self._provision(subscription, base_url)))
+        return outcome
 
-    def resume(self, subscription: Subscription) -> None:
+    def resume(self, subscription: Subscription, base_url: str) -> None:
         """Go on after a restart with what was being provisioned or waited for the user."""
         if subscription.state is State.AWAITING_MANUAL_ACTION:
             self._keep(subscription.id.lower(), asyncio.create_task(self._await_hand(subscription)))
         elif subscription.state in (State.CREATING, State.UPDATING):
-            self.start(subscription, subscription.validation.base_url if subscription.validation else "")
+            self.start(subscription, base_url)
 
     def stop(self, subscription: Subscription) -> None:
         """Ask no more."""
-        if task := self._tasks.pop(subscription.id.lower(), None):
+        key = subscription.id.lower()
+        if task := self._tasks.pop(key, None):
             task.cancel()
+        if outcome := self._outcomes.pop(key, None):
+            outcome.status, outcome.error = "Canceled", "another change of the subscription came first"
 
     async def close(self) -> None:
         """End all tasks."""
         tasks = list(self._tasks.values())
         self._tasks.clear()
+        self._outcomes.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -136,15 +155,16 @@ class Handshakes:
         for subscription in self._catalogue.subscriptions():
             validation = subscription.validation
             if validation is not None and validation.code == code and self._clock.now() < validation.until:
-                self.stop(subscription)
-                await self._settle(subscription, State.SUCCEEDED)
+                if task := self._tasks.pop(subscription.id.lower(), None):
+                    task.cancel()
+                await self._succeed(subscription, None)
                 return True
         return False
 
     def say_goodbye(self, subscription: Subscription) -> None:
         """Tell a webhook of the Event Grid schema, once, that its subscription is deleted."""
         settings = subscription.settings
-        if settings.destination.kind == "WebHook" and settings.schema is not DeliverySchema.CLOUD_EVENT:
+        if settings.destination.kind == WEBHOOK and settings.schema is not DeliverySchema.CLOUD_EVENT:
             data = {"eventSubscriptionId": subscription.id}
             now = self._clock.now()
             notice = _system_event(subscription, "SubscriptionDeletion", data, self._ids.guid(), now)
@@ -165,51 +185,71 @@ class Handshakes:
         task.add_done_callback(forget)
 
     async def _provision(self, subscription: Subscription, base_url: str) -> None:
-        if subscription.settings.destination.to_azure:
-            await self._settle(subscription, State.SUCCEEDED)
+        if subscription.latest.settings.destination.to_azure:
+            await self._succeed(subscription, None)
             return
-        code = self._ids.guid()
-        until = self._clock.now() + limits.VALIDATION_URL_SECONDS * self._time_scale
-        subscription.validation = Validation(code, base_url, until)
+        subscription.validation = Validation(self._ids.guid(), base_url, self._url_expires())
         await self._catalogue.put_subscription(subscription)
         judgement = await self._ask(subscription)
-        while judgement.verdict is Verdict.REFUSED and self._retries:
-            url = subscription.settings.destination.url.partition("?")[0]
+        while judgement.verdict is Verdict.REFUSED and self.retries:
+            url = subscription.latest.settings.destination.url.partition("?")[0]
             logger.info("%s: no handshake with %s yet (%s); asking again", subscription.name, url, judgement.reason)
             await asyncio.sleep(limits.HANDSHAKE_RETRY_SECONDS)
             judgement = await self._ask(subscription)
         match judgement.verdict:
             case Verdict.AGREED:
-                await self._settle(subscription, State.SUCCEEDED)
+                await self._succeed(subscription, judgement.rate)
             case Verdict.REFUSED:
-                await self._settle(subscription, State.FAILED, judgement.reason)
+                await self._fail(subscription, judgement.reason)
             case Verdict.BY_HAND:
-                await self._settle(subscription, State.AWAITING_MANUAL_ACTION, judgement.reason)
+                subscription.state, subscription.failure = State.AWAITING_MANUAL_ACTION, judgement.reason
+                await self._catalogue.put_subscription(subscription)
+                self._conclude(subscription, "Succeeded")
                 await self._await_hand(subscription)
 
     async def _ask(self, subscription: Subscription) -> Judgement:
         validation = subscription.validation
         assert validation is not None
-        subscription.validation = validation = replace(
-            validation, until=self._clock.now() + limits.VALIDATION_URL_SECONDS * self._time_scale
-        )
+        subscription.validation = validation = replace(validation, until=self._url_expires())
         url = f"{validation.base_url}/eventsubscriptions/{subscription.name}/validate?id={validation.code}"
         asked = question(subscription, validation.code, url, self._ids.guid(), self._clock.now())
-        return judge(await self._transport.send(asked), validation.code, subscription.settings.schema)
+        return judge(await self._transport.send(asked), validation.code, subscription.latest.settings.schema)
 
     async def _await_hand(self, subscription: Subscription) -> None:
         assert subscription.validation is not None
         await self._clock.sleep_until(subscription.validation.until)
-        await self._settle(subscription, State.FAILED, "nobody opened the validation URL in time")
+        await self._fail(subscription, "nobody opened the validation URL in time")
 
-    async def _settle(self, subscription: Subscription, state: State, failure: str = "") -> None:
-        subscription.state, subscription.failure = state, failure
-        if state is not State.AWAITING_MANUAL_ACTION:
-            subscription.validation = None
+    def _url_expires(self) -> float:
+        return self._clock.now() + limits.VALIDATION_URL_SECONDS * self._time_scale
+
+    async def _succeed(self, subscription: Subscription, rate: float | None) -> None:
+        """What was asked for holds from now on."""
+        subscription.revision, subscription.wanted = subscription.latest, None
+        subscription.agreed, subscription.rate = True, rate
+        subscription.state, subscription.failure, subscription.validation = State.SUCCEEDED, "", None
         await self._catalogue.put_subscription(subscription)
-        logger.info("subscription %s is %s%s", subscription.name, state.value, failure and f": {failure}")
-        if state is State.SUCCEEDED:
+        self._conclude(subscription, "Succeeded")
+        self._agreed(subscription)
+
+    async def _fail(self, subscription: Subscription, reason: str) -> None:
+        """A new subscription has failed; one that was in force stays as it was before the update."""
+        subscription.state = State.SUCCEEDED if subscription.agreed else State.FAILED
+        subscription.wanted, subscription.validation, subscription.failure = None, None, reason
+        await self._catalogue.put_subscription(subscription)
+        self._conclude(subscription, "Failed", reason)
+        if subscription.agreed:
             self._agreed(subscription)
+
+    def _conclude(self, subscription: Subscription, status: Literal["Succeeded", "Failed"], error: str = "") -> None:
+        logger.info("subscription %s is %s%s", subscription.name, subscription.state.value, error and f": {error}")
+        if outcome := self._outcomes.pop(subscription.id.lower(), None):
+            outcome.status, outcome.error = status, error
+
+
+def _allowed_rate(text: str) -> float | None:
+    """WebHook-Allowed-Rate: requests a minute, or `*`; what cannot be read is no promise to keep."""
+    return float(text) if text.isdecimal() and int(text) > 0 else None
 
 
 def _system_event(subscription: Subscription, kind: str, data: dict[str, Any], event_id: str, now: float) -> Outgoing:
@@ -233,4 +273,4 @@ def _system_event(subscription: Subscription, kind: str, data: dict[str, Any], e
         "aeg-data-version": "2",
         "aeg-metadata-version": "1",
     }
-    return Outgoing("POST", subscription.settings.destination.url, headers, orjson.dumps([event]))
+    return Outgoing("POST", subscription.latest.settings.destination.url, headers, orjson.dumps([event]))

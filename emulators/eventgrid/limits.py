@@ -20,10 +20,24 @@ TOPIC_NAME_CHARACTERS = (3, 50)
 """docs troubleshoot-errors."""
 SUBSCRIPTION_NAME_CHARACTERS = (3, 64)
 """docs troubleshoot-errors."""
+SYSTEM_TOPIC_NAME_CHARACTERS = (3, 128)
+"""docs troubleshoot-errors."""
 TOPICS_MAX = 100
-"""docs quotas-limits: custom topics per Azure subscription and region."""
+"""docs quotas-limits: custom topics, and as many domains, per Azure subscription and region."""
+DOMAIN_TOPICS_MAX = 100_000
+"""docs event-domains: topics of one domain."""
 SUBSCRIPTIONS_PER_TOPIC_MAX = 500
 """docs quotas-limits."""
+SUBSCRIPTIONS_PER_DOMAIN_MAX = 50
+"""docs event-domains: event subscriptions at the scope of a whole domain."""
+INBOUND_IP_RULES_MAX = 16
+"""docs quotas-limits: IP firewall rules of a topic."""
+RESOURCES_PER_PAGE = 20
+"""What a list of ARM holds unless `$top` asks for another number. azure-mgmt-eventgrid's documentation of `top`."""
+RESOURCES_PER_PAGE_MAX = 100
+"""The most that `$top` may ask for. Same source."""
+OPERATIONS_KEPT = 1_000
+"""Long-running operations whose outcome can still be asked for. Our choice."""
 
 # Filters (docs event-filtering)
 ADVANCED_FILTERS_MAX = 25
@@ -62,6 +76,8 @@ PROBATION_SECONDS = {
 """How long an endpoint is put aside, by its last failure."""
 PROBATION_OTHER_SECONDS = 10
 """For outcomes that the docs' table leaves out. Our choice: as for the mildest."""
+QUEUE_MESSAGE_SECONDS_DEFAULT = 7 * 24 * 3600
+"""How long a message lives in a storage queue unless the subscription says otherwise (ARM reference)."""
 CONCURRENT_DELIVERIES_MAX = 16
 """Requests under way to one subscription's endpoint. Our choice; the service does not say."""
 QUEUE_PAGE = 256
@@ -84,6 +100,16 @@ BLOB_SETTLED_SECONDS = 6.0
 """Azurite saves its index every 5 s; a blob that is still there after this has outlived that. Real seconds."""
 DEAD_LETTER_WRITES_MAX = 8
 """Blobs being written at once. Our choice."""
+
+# Storage events
+STORAGE_LOOK_SECONDS = 1.0
+"""Between two looks at the storage account's blobs, in real seconds. Our choice."""
+STORAGE_LOOK_REST = 9.0
+"""So many times as long as a look took, the next one waits at least: a tenth of the time at most. Our choice."""
+WATCHED_BLOBS_MAX = 100_000
+"""Blobs of one container that are watched; the names are held in memory while it is looked at. Our choice."""
+LISTED_BLOBS_PER_PAGE = 5_000
+"""The most that List Blobs gives at a time (Blob service REST API)."""
 
 # Handshakes (docs webhook-event-delivery)
 VALIDATION_URL_SECONDS = 5 * 60

@@ -22,6 +22,10 @@ ACKNOWLEDGED = "SuccessfulAcknowledgedEvents"
 RELEASED = "SuccessfulReleasedEvents"
 REJECTED = "SuccessfulRejectedEvents"
 
+PUBLISH_LATENCY = "PublishSuccessLatencyInMs"
+PROCESSING_DURATION = "DestinationProcessingDurationInMs"
+
+DURATIONS = (PUBLISH_LATENCY, PROCESSING_DURATION)
 NAMES = (
     PUBLISHED, PUBLISH_FAILED, MATCHED, UNMATCHED, DELIVERED, ATTEMPT_FAILED, DROPPED, DEAD_LETTERED,
     RECEIVED, ACKNOWLEDGED, RELEASED, REJECTED,
@@ -37,6 +41,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._counts: Counter[_Series] = Counter()
+        self._durations: dict[_Series, tuple[int, float]] = {}
 
     def add(self, name: str, count: int = 1, **labels: str) -> None:
         """Count `count` more of `name`."""
@@ -45,9 +50,18 @@ class Metrics:
             series = (name, ())
         self._counts[series] += count
 
+    def took(self, name: str, milliseconds: float, **labels: str) -> None:
+        """Something of `name` took so long."""
+        series = (name, tuple(sorted(labels.items())))
+        if series not in self._durations and len(self._durations) >= SERIES_MAX:
+            series = (name, ())
+        count, total = self._durations.get(series, (0, 0.0))
+        self._durations[series] = (count + 1, total + milliseconds)
+
     def clear(self) -> None:
         """Start from nothing."""
         self._counts.clear()
+        self._durations.clear()
 
     def document(self) -> dict[str, Any]:
         """Totals, and every series with its labels."""
@@ -57,7 +71,11 @@ class Metrics:
         series = [
             {"name": name, "labels": dict(labels), "count": count} for (name, labels), count in self._counts.items()
         ]
-        return {"totals": totals, "series": series}
+        durations = [
+            {"name": name, "labels": dict(labels), "count": count, "averageMs": total / count}
+            for (name, labels), (count, total) in self._durations.items()
+        ]
+        return {"totals": totals, "series": series, "durations": durations}
 
     def prometheus(self) -> str:
         """The text exposition format, version 0.0.4."""
@@ -67,9 +85,20 @@ class Metrics:
             lines.append(f"# TYPE {metric} counter")
             for (of, labels), count in self._counts.items():
                 if of == name:
-                    inside = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels)
-                    lines.append(f"{metric}{{{inside}}} {count}" if inside else f"{metric} {count}")
+                    lines.append(f"{metric}{_inside(labels)} {count}")
+        for name in DURATIONS:
+            metric = f"eventgrid_{_snake(name)}"
+            lines.append(f"# TYPE {metric} summary")
+            for (of, labels), (count, total) in self._durations.items():
+                if of == name:
+                    lines.append(f"{metric}_sum{_inside(labels)} {total:g}")
+                    lines.append(f"{metric}_count{_inside(labels)} {count}")
         return "\n".join(lines) + "\n"
+
+
+def _inside(labels: tuple[tuple[str, str], ...]) -> str:
+    inside = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels)
+    return f"{{{inside}}}" if inside else ""
 
 
 def _snake(name: str) -> str:

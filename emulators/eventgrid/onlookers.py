@@ -51,18 +51,18 @@ class Onlookers:
         return json_response(200, self._desk.metrics.document())
 
     async def topics(self, request: Request) -> Response:
-        """Topics, their subscriptions, and what waits for each."""
+        """Topics, domains and their topics, system topics; their subscriptions and what waits for each."""
         backlog = self._store.backlog()
         base_url = f"{request.scheme}://{request.host}"
         value = [
             {
-                **topic.shown(base_url),
+                **source.shown(base_url),
                 "eventSubscriptions": [
                     {**each.shown(), "waiting": backlog.get(each.number, 0), "failure": each.failure}
-                    for each in self._catalogue.subscriptions_of(topic)
+                    for each in self._catalogue.subscriptions_of(source.id)
                 ],
             }
-            for topic in self._catalogue.topics()
+            for source in self._catalogue.sources()
         ]
         return json_response(200, {"value": value})
 

@@ -49,6 +49,8 @@ class Event:
     schema: Schema
     id: str
     document: Mapping[str, Any]
+    domain_topic: str = ""
+    """The name of the domain's topic that it is for; empty when it was sent to a topic."""
 
     @property
     def body(self) -> bytes:
@@ -58,12 +60,26 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What reading needs to know beside the request: the topic it came to, and fresh ids and the time for mapping."""
+    """What reading needs to know beside the request: the topic it came to, and fresh ids and the time for mapping.
+
+    To a `domain` every event says which of its topics it is for: by `topic`, by a CloudEvent's `source`, or mapped.
+    """
 
     topic_id: str
     mapping: InputMapping
     new_id: Callable[[], str]
     now: datetime
+    domain: bool = False
+
+    def domain_topic(self, named: Any) -> str:
+        """The name of the domain's topic that an event names, by its name or its whole id."""
+        inside = f"{self.topic_id}/topics/"
+        text = named if isinstance(named, str) else ""
+        return text[len(inside) :] if text.lower().startswith(inside.lower()) else text
+
+    def event_topic(self, domain_topic: str) -> str:
+        """What an event says its topic is: the id of the topic, or of the domain's topic."""
+        return f"{self.topic_id}/topics/{domain_topic}" if self.domain else self.topic_id
 
 
 _EVENT_GRID_REQUIRED = ("id", "subject", "eventType", "eventTime")
@@ -76,10 +92,10 @@ _BINARY_REQUIRED = ("ce-id", "ce-type", "ce-source", "ce-specversion")
 def read_event_grid(body: bytes, reception: Reception) -> list[Event]:
     """Events of the Event Grid schema: an array, whatever the content type says."""
     schema = Schema.EVENT_GRID
-    return [_event_grid(each, reception.topic_id) for each in _array(_json(body, schema), schema)]
+    return [_event_grid(each, reception) for each in _array(_json(body, schema), schema)]
 
 
-def read_cloud_events(headers: Mapping[str, str], body: bytes) -> list[Event]:
+def read_cloud_events(headers: Mapping[str, str], body: bytes, reception: Reception) -> list[Event]:
     """CloudEvents 1.0: structured, batched or binary by the content type and the ce-* headers."""
     schema = Schema.CLOUD_EVENT
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -96,11 +112,11 @@ def read_cloud_events(headers: Mapping[str, str], body: bytes) -> list[Event]:
             f"header must either be {_STRUCTURED}; charset=utf-8 or {_BATCH}; charset=utf-8.",
         )
     if binary:
-        return [_binary_cloud_event(headers, body, media_type)]
+        return [_binary_cloud_event(headers, body, media_type, reception)]
     document = _json(body, schema)
     if media_type == _BATCH:
-        return [_cloud_event(each) for each in _array(document, schema)]
-    return [_cloud_event(_object(document, schema))]
+        return [_cloud_event(each, reception) for each in _array(document, schema)]
+    return [_cloud_event(_object(document, schema), reception)]
 
 
 def read_custom(body: bytes, reception: Reception) -> list[Event]:
@@ -117,9 +133,12 @@ def read_custom(body: bytes, reception: Reception) -> list[Event]:
 
 def _custom(found: Mapped, original: Any, reception: Reception) -> Event:
     event_id = found.id or reception.new_id()
+    domain_topic = reception.domain_topic(found.topic) if reception.domain else ""
+    if reception.domain and not domain_topic:
+        raise _requires(Schema.CUSTOM, "topic")
     envelope = {
         "id": event_id,
-        "topic": found.topic or reception.topic_id,
+        "topic": reception.event_topic(domain_topic) if reception.domain else found.topic or reception.topic_id,
         "subject": found.subject,
         "eventType": found.event_type,
         "eventTime": found.event_time or reception.now.isoformat().replace("+00:00", "Z"),
@@ -127,18 +146,16 @@ def _custom(found: Mapped, original: Any, reception: Reception) -> Event:
         "dataVersion": found.data_version,
         "metadataVersion": "1",
     }
-    return _within_size(Event(Schema.CUSTOM, event_id, envelope))
+    return _within_size(Event(Schema.CUSTOM, event_id, envelope, domain_topic))
 
 
-def _event_grid(candidate: Any, topic_id: str) -> Event:
+def _event_grid(candidate: Any, reception: Reception) -> Event:
     schema = Schema.EVENT_GRID
     document = _object(candidate, schema)
     for name in document:
         if name not in _EVENT_GRID_PROPERTIES:
             raise _unexpected(schema, name)
-    topic = document.get("topic")
-    if topic and (not isinstance(topic, str) or topic.lower() != topic_id.lower()):
-        raise Refused(UNAUTHORIZED, "The topic property must not be set by the publisher, or be the topic's own id.")
+    domain_topic = _event_grid_topic(document.get("topic"), reception)
     for name in _EVENT_GRID_REQUIRED:
         _demand_text(document, name, schema)
     if "dataVersion" in document:
@@ -146,27 +163,42 @@ def _event_grid(candidate: Any, topic_id: str) -> Event:
     if document.get("metadataVersion") not in (None, "1"):
         raise _does_not_conform(schema, "The property 'metadataVersion' must be '1'.")
     _demand_time(document, "eventTime", schema)
-    whole = {"dataVersion": "", **document, "topic": topic_id, "metadataVersion": "1"}
-    return _within_size(Event(schema, document["id"], whole))
+    topic = reception.event_topic(domain_topic)
+    whole = {"dataVersion": "", **document, "topic": topic, "metadataVersion": "1"}
+    return _within_size(Event(schema, document["id"], whole, domain_topic))
 
 
-def _cloud_event(candidate: Any) -> Event:
+def _event_grid_topic(topic: Any, reception: Reception) -> str:
+    """The domain topic's name; empty for a custom topic, whose publishers have no topic to name."""
+    if reception.domain:
+        if found := reception.domain_topic(topic):
+            return found
+        raise _requires(Schema.EVENT_GRID, "topic")
+    if topic and (not isinstance(topic, str) or topic.lower() != reception.topic_id.lower()):
+        raise Refused(UNAUTHORIZED, "The topic property must not be set by the publisher, or be the topic's own id.")
+    return ""
+
+
+def _cloud_event(candidate: Any, reception: Reception) -> Event:
     schema = Schema.CLOUD_EVENT
     document = _object(candidate, schema)
     _demand_text(document, "id", schema)
     _demand_text(document, "type", schema, spoken="eventType")
     if document.get("time") is not None:
         _demand_time(document, "time", schema)
-    return _within_size(Event(schema, document["id"], document))
+    domain_topic = reception.domain_topic(document.get("source")) if reception.domain else ""
+    if reception.domain and not domain_topic:
+        raise _requires(schema, "source")
+    return _within_size(Event(schema, document["id"], document, domain_topic))
 
 
-def _binary_cloud_event(headers: Mapping[str, str], body: bytes, media_type: str) -> Event:
+def _binary_cloud_event(headers: Mapping[str, str], body: bytes, media_type: str, reception: Reception) -> Event:
     for name in _BINARY_REQUIRED:
         if not headers.get(name):
             raise Refused(INVALID_CLOUD_EVENT_HEADER, f"The required CloudEvents header '{name}' is missing or empty.")
     attributes = {name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")}
     data = _json(body, Schema.CLOUD_EVENT)
-    return _cloud_event({**attributes, "datacontenttype": media_type, "data": data})
+    return _cloud_event({**attributes, "datacontenttype": media_type, "data": data}, reception)
 
 
 def _json(body: bytes, schema: Schema) -> Any:

@@ -18,7 +18,7 @@ from emulators.base.sqlite import Database
 from emulators.eventgrid.conversion import Stored
 from emulators.eventgrid.schemas import Event, Schema
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 DELETE_CHUNK = 5_000
 """Deliveries deleted in one transaction when a subscription goes, so that others are served between. Our choice."""
 
@@ -161,7 +161,7 @@ class Store:
 
     def __init__(self, path: Path | None) -> None:
         self.database = Database(path, schema=SCHEMA, format_version=FORMAT_VERSION)
-        """Shared with the queues of namespaces, so that what belongs together is written together."""
+        """Shared with namespaces and the storage watch, so that what belongs together is written together."""
         self._read = self.database.connection.execute
 
     def close(self) -> None:

@@ -1,10 +1,15 @@
-"""Waiting for a moment of the clock or for something to change, whichever is first."""
+"""Waiting for a moment of the clock or for a change, and work that goes on whatever happens."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 
 from emulators.base.clock import Clock
+from emulators.eventgrid import limits
+
+logger = logging.getLogger("eventgrid")
 
 
 async def wait(clock: Clock, moment: float | None, changed: asyncio.Event) -> None:
@@ -19,3 +24,13 @@ async def wait(clock: Clock, moment: float | None, changed: asyncio.Event) -> No
     finally:
         sleeping.cancel()
         waking.cancel()
+
+
+async def keep_at(work: Callable[[], Awaitable[None]], what: str) -> None:
+    """Do `work`, whose state is all in the store, until cancelled; a defect is told loudly and it begins again."""
+    while True:
+        try:
+            await work()
+        except* Exception:
+            logger.exception("%s broke; it begins again", what)
+        await asyncio.sleep(limits.RESTART_SECONDS)

@@ -16,8 +16,8 @@ from emulators.base.clock import Clock
 from emulators.base.faults import Act, Faults
 from emulators.base.ids import Ids
 from emulators.eventgrid import limits, metrics
-from emulators.eventgrid.attributes import headers_of
-from emulators.eventgrid.conversion import DeliverySchema, Stored, convert, payload
+from emulators.eventgrid.conversion import DeliverySchema, Stored, convert
+from emulators.eventgrid.couriers import Couriers
 from emulators.eventgrid.deadletters import letter_content
 from emulators.eventgrid.delivery import (
     DELIVERED,
@@ -29,11 +29,10 @@ from emulators.eventgrid.delivery import (
     after_attempt,
     probation_seconds,
 )
-from emulators.eventgrid.handshake import ORIGIN
 from emulators.eventgrid.metrics import Metrics
 from emulators.eventgrid.store import Attempt, NewLetter, Store, Waiting
 from emulators.eventgrid.subscriptions import Subscription
-from emulators.eventgrid.transport import Incoming, Outgoing, Transport
+from emulators.eventgrid.transport import Incoming
 from emulators.eventgrid.waiting import wait
 
 logger = logging.getLogger("eventgrid.delivery")
@@ -54,7 +53,7 @@ class Desk:
     """What every lane works with."""
 
     store: Store
-    transport: Transport
+    couriers: Couriers
     clock: Clock
     ids: Ids
     faults: Faults
@@ -76,6 +75,7 @@ class Lane:
         self._requests = 0
         self._failures = 0
         self._aside_until = 0.0
+        self._paced_until = 0.0
         self._stopping = False
         self._changed = asyncio.Event()
 
@@ -99,18 +99,24 @@ class Lane:
     def _start_due(self, group: asyncio.TaskGroup) -> float | None:
         """Start what is due and allowed; the moment to look again, None when only a change can help."""
         now = self._desk.clock.now()
-        if now < self._aside_until:
-            return self._aside_until
         on_probation = self._failures >= limits.FAILURES_BEFORE_PROBATION
         most = 1 if on_probation else limits.CONCURRENT_DELIVERIES_MAX
         while self._requests < most:
+            if now < (later := max(self._aside_until, self._paced_until)):
+                return later
             batch = self._take(now)
             if not batch:
                 return self._desk.store.next_due(self.subscription.number, now)
+            self._pace(now)
             self._requests += 1
             self._in_flight.update(each.number for each in batch)
             group.create_task(self._deliver(batch))
         return None
+
+    def _pace(self, now: float) -> None:
+        """Leave the time to the next request that the endpoint's WebHook-Allowed-Rate asks for."""
+        if (rate := self.subscription.rate) is not None:
+            self._paced_until = now + 60 / rate * self._desk.time_scale
 
     def _take(self, now: float) -> list[Waiting]:
         """The next request's events: one, or a batch up to the preferred size."""
@@ -150,17 +156,20 @@ class Lane:
 
     async def _send(self, batch: list[Waiting]) -> None:
         desk, subscription = self._desk, self.subscription
-        topic = subscription.topic_id.rpartition("/")[2]
         act = desk.faults.strike(
-            operation="delivery", topic=topic, subscription=subscription.name, id=batch[0].event_id
+            operation="delivery",
+            topic=subscription.source_name,
+            subscription=subscription.name,
+            id=batch[0].event_id,
         )
         if act is not None and act.hold_seconds:
             for each in batch:
                 await desk.store.postpone(each.number, desk.clock.now() + act.hold_seconds)
             return
-        events = [desk.store.event(each.event) for each in batch]
-        request = outgoing(subscription, events, delivery_count=batch[0].attempts)
-        answer = _answer(await self._send_under(act, request))
+        began = asyncio.get_running_loop().time()
+        answer = _answer(await self._send_under(act, batch))
+        took = asyncio.get_running_loop().time() - began
+        desk.metrics.took(metrics.PROCESSING_DURATION, took * 1000, subscription=subscription.name)
         attempted = desk.clock.now()
         if answer.name == DELIVERED:
             self._failures, self._aside_until = 0, 0.0
@@ -172,10 +181,16 @@ class Lane:
         for each in batch:
             await self._failed(each, answer, attempted)
 
-    async def _send_under(self, act: Act | None, request: Outgoing) -> Incoming:
+    async def _send_under(self, act: Act | None, batch: Sequence[Waiting]) -> Incoming:
         """Send, as a fault rule may want it: late, not at all, more than once, or with the answer lost."""
+        events = [self._desk.store.event(each.event) for each in batch]
+        count = batch[0].attempts
+
+        async def send() -> Incoming:
+            return await self._desk.couriers.deliver(self.subscription, events, delivery_count=count)
+
         if act is None:
-            return await self._desk.transport.send(request)
+            return await send()
         if act.delay_seconds:
             await self._desk.clock.sleep(act.delay_seconds)
         if act.status is not None:
@@ -183,9 +198,9 @@ class Lane:
         lost = Incoming(None, b"a fault rule cuts the connection", outcome="SocketError")
         if act.drop == "before":
             return lost
-        answer = await self._desk.transport.send(request)
+        answer = await send()
         for _ in range(act.duplicate):
-            await self._desk.transport.send(request)
+            await send()
         return lost if act.drop == "after" else answer
 
     async def _done(self, batch: list[Waiting], answer: Answer, at: float) -> None:
@@ -330,24 +345,6 @@ class Dispatcher:
         _, task = self._lanes[broken.subscription.number]
         self._lanes[broken.subscription.number] = (lane, task)
         return lane
-
-
-def outgoing(subscription: Subscription, events: Sequence[Stored], *, delivery_count: int) -> Outgoing:
-    """The request that delivers `events`."""
-    settings = subscription.settings
-    content = payload(events, settings.schema, batched=settings.destination.batched)
-    headers = headers_of(settings.destination.attributes, events[0].document) if settings.destination.attributes else {}
-    headers |= {
-        "Content-Type": content.content_type,
-        "aeg-event-type": "Notification",
-        "aeg-subscription-name": subscription.name.upper(),
-        "aeg-delivery-count": str(delivery_count),
-        "aeg-data-version": content.data_version,
-        "aeg-metadata-version": "1",
-    }
-    if settings.schema is DeliverySchema.CLOUD_EVENT:
-        headers |= {"Origin": ORIGIN, "WebHook-Request-Origin": ORIGIN}
-    return Outgoing("POST", settings.destination.url, headers, content.body)
 
 
 def _answer(incoming: Incoming) -> Answer:

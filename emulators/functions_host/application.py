@@ -16,35 +16,39 @@ from typing import Any
 from urllib.parse import unquote
 
 from emulators.base.clock import Clock
-from emulators.base.control import Control, problem
-from emulators.base.faults import Act, Faults, suffer
+from emulators.base.faults import Act, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
 from emulators.functions_host import http
-from emulators.functions_host.admin import Admin, manual_calls
+from emulators.functions_host.admin import Admin, Identity, manual_calls
+from emulators.functions_host.admin_keys import KeysApi
 from emulators.functions_host.connector import Connectors
 from emulators.functions_host.console import Console
 from emulators.functions_host.cors import Cors
-from emulators.functions_host.errors import FunctionInError
-from emulators.functions_host.index import Function, index_functions, load_app
+from emulators.functions_host.deadlines import read_time_limit
+from emulators.functions_host.errors import AppNotIndexed, FunctionInError
+from emulators.functions_host.headers import AnswerHeaders
+from emulators.functions_host.index import Function
 from emulators.functions_host.invocation import Call, Invoker
-from emulators.functions_host.keys import EVENT_GRID_KEY, Keys, Level, satisfies, secret_store
+from emulators.functions_host.keys import EVENT_GRID_KEY, KeyRing, Level, satisfies
 from emulators.functions_host.limits import BODY_BYTES_MAX
-from emulators.functions_host.listeners import Listeners
+from emulators.functions_host.listeners import Listener, Listeners
+from emulators.functions_host.locks import BlobLease, SingletonListener, lock_name
 from emulators.functions_host.logs import InvocationLogs
 from emulators.functions_host.registry import HttpTarget, build_registry
 from emulators.functions_host.retries import read_host_retry_policy
+from emulators.functions_host.secrets import secret_store
 from emulators.functions_host.settings import Configuration, Settings
 from emulators.functions_host.storage import HOSTS_CONTAINER, JsonBlobs, StorageUnavailable, webjobs_storage
+from emulators.functions_host.supervision import CONTROL_PREFIX, Activity, Alone, Supervision
+from emulators.functions_host.throttle import read_throttle
 from emulators.functions_host.trace import continue_trace
 from emulators.functions_host.triggers.eventgrid import EventGridWebhook
 from emulators.functions_host.triggers.timer import TimerListener, is_monitored
+from emulators.functions_host.watch import APP_OFFLINE
 
-CONTROL_PREFIX = "/admin/emulator"
 WEBHOOK = re.compile(r"/runtime/webhooks/([^/]+)(/.*)?", re.IGNORECASE)
 WEBHOOK_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS"})
-UNHEEDED = ("extensions:http:maxOutstandingRequests", "extensions:http:maxConcurrentRequests")
-"""Settings of host.json that would change answers and are not built; whoever sets them is warned."""
 HOME_PAGE = (
     b"<!DOCTYPE html><html><body><p>The Functions host of the local emulators is up and running.</p></body></html>"
 )
@@ -58,6 +62,10 @@ class Flags:
     enable_auth: bool = False
     cors: Cors = field(default_factory=Cors)
     processes: int = 1
+    number: int = 0
+    """Which of the processes this is."""
+    instance_id: str = ""
+    """The host's own, common to all its processes: locks are held under it."""
 
 
 class Host:
@@ -71,14 +79,22 @@ class Host:
         flags: Flags,
         console: Console,
         logs: InvocationLogs,
+        *,
+        functions: list[Function],
+        failure: AppNotIndexed | None = None,
+        clock: Clock | None = None,
+        supervision: Supervision | None = None,
     ) -> None:
-        """Import and index the app. Raises AppNotIndexed or StartError."""
+        """`failure` is why an app has no functions. Raises StartError."""
         self._flags = flags
         self._console = console
-        self._clock, self._ids = Clock(), Ids()
+        self._clock, self._ids = clock or Clock(), Ids()
+        self._instance_id = flags.instance_id or self._ids.guid()
+        self._supervision: Supervision = supervision or Alone(
+            self._clock, self.health, self.activity, self.drain, self.listen
+        )
         self._settings = settings = Settings(environment)
         connectors = Connectors({}, {})
-        functions = index_functions(load_app(root, settings), settings, configuration)
         self.registry = build_registry(functions, connectors, settings, configuration)
         self._invoker = Invoker(
             clock=self._clock,
@@ -87,34 +103,45 @@ class Host:
             logs=logs,
             connector=connectors,
             default_retry=read_host_retry_policy(configuration),
+            time_limit_seconds=read_time_limit(configuration),
+            timed_out=self._replace_worker,
         )
         host_id = settings.get("AzureFunctionsWebHost:hostid") or default_host_id(root)
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
         self._store: JsonBlobs | None = None
         timers = {each.function.name: each for each in self._timers(host_id)}
         self._listeners = Listeners(
-            [listener for listener in timers.values() if listener.function.runs], self._clock, console
+            [self._singleton(listener, host_id) for listener in timers.values() if listener.function.runs],
+            self._clock,
+            console,
         )
-        self._keys = Keys(secret_store(settings, host_id), self._ids) if flags.enable_auth else None
-        self._keys_lock = asyncio.Lock()
+        self._offline_page = _offline_page(root)
+        self._keys = KeyRing(
+            lambda: secret_store(settings, host_id), self._ids, self._clock, [each.name for each in functions]
+        )
+        if flags.enable_auth:
+            self._keys.find_store()  # what cannot be is said at the start
         self._admin = Admin(
             self.registry,
             self._invoker,
             console,
-            url=flags.url,
-            host_id=host_id,
-            instance_id=self._ids.guid(),
+            identity=Identity(
+                root,
+                flags.url,
+                host_id,
+                self._instance_id,
+                configuration,
+                failure="\n".join(part for part in (failure.report, str(failure)) if part) if failure else "",
+                is_offline=self._offline_page is not None,
+            ),
+            supervision=self._supervision,
+            keys=KeysApi(self._keys.load, self._supervision.keys_changed),
             calls=manual_calls(self._webhook, timers),
         )
-        self._faults = Faults(self._clock)
-        self._control = Control(
-            "functions_host", self._clock, self._faults, self._health, self._reset, prefix=CONTROL_PREFIX
-        )
-        self._headers = {"server": "Kestrel", **configuration.section("extensions:http:customHeaders")}
+        self._headers = AnswerHeaders(configuration)
+        self._throttle = read_throttle(configuration, workers=flags.processes, number=flags.number)
         self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)
-        for path in UNHEEDED:
-            if configuration.number(path, -1) > 0:
-                console.always(f"host.json: {path.replace(':', '.')} is not heeded by this host.", "warning")
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def _timers(self, host_id: str) -> list[TimerListener]:
         timers = []
@@ -132,6 +159,15 @@ class Host:
                 )
         return timers
 
+    def _singleton(self, listener: TimerListener, host_id: str) -> Listener:
+        """The listener under a lock, unless there is no storage to keep the lock in."""
+        try:
+            connection = webjobs_storage(self._settings)
+        except FunctionInError:
+            return listener
+        lock = BlobLease(connection, lock_name(host_id, listener.function.name), self._instance_id)
+        return SingletonListener(listener, lock, self._clock, self._console)
+
     def _status_store(self, function: Function) -> JsonBlobs | None:
         if not is_monitored(function, self.registry.schedules[function.name], self._clock.utc()):
             return None
@@ -143,7 +179,7 @@ class Host:
         """What is served."""
         return Application(
             self.handle,
-            lambda request: Response(413, self._headers),
+            lambda request: Response(413, self._headers.of(request)),
             self._body_bytes_max,
             open=self._open,
             close=self._close,
@@ -153,17 +189,20 @@ class Host:
         """Start what is not HTTP: one worker of a host does."""
         self._listeners.start()
 
+    async def drain(self) -> None:
+        """Stop what is not HTTP, and wait until its present runs have ended."""
+        await self._listeners.stop()
+
+    async def reload_keys(self) -> None:
+        """Read the keys again: another worker has changed them."""
+        self._keys.forget()
+
     async def _open(self) -> None:
-        if self._keys is not None:
+        if self._flags.enable_auth:
             try:
-                await self._load_keys(self._keys)
+                await self._keys.load()
             except StorageUnavailable as failure:
                 self._console.always(f"Keys cannot be read yet, they are tried again by request: {failure}", "warning")
-
-    async def _load_keys(self, keys: Keys) -> None:
-        async with self._keys_lock:
-            if not keys.master:
-                await keys.load(each.name for each in self.registry.functions)
 
     async def _close(self) -> None:
         self._invoker.stop()
@@ -172,24 +211,18 @@ class Host:
         self._invoker.close()
         if self._store is not None:
             await self._store.close()
-        if self._keys is not None:
-            await self._keys.store.close()
+        await self._keys.close()
 
     async def handle(self, request: Request) -> Response:
         """The answer to any request."""
-        if self._control.owns(request.path):
-            return await self._answer_control(request)
+        if request.raw_path.startswith(CONTROL_PREFIX + "/"):
+            return await self._supervision.control(request)
         preflight = self._flags.cors.preflight(request)
         response = preflight or await self._answer(request)
         if response is not DROPPED:
-            given = {**self._headers, **response.headers}
+            given = {**self._headers.of(request), **response.headers}
             response.headers = given if preflight else {**given, **self._flags.cors.headers(request)}
         return response
-
-    async def _answer_control(self, request: Request) -> Response:
-        if self._flags.processes > 1 and request.method != "GET":
-            return problem(501, "Control endpoints with several worker processes are not built.")
-        return await self._control.handle(request)
 
     async def _answer(self, request: Request) -> Response:
         raw = request.raw_path.replace("%2f", "%252F").replace("%2F", "%252F")  # an encoded slash stays encoded
@@ -201,11 +234,13 @@ class Host:
             if await self._demand(request, Level.ADMIN) is None:
                 return Response(401)
             return await self._admin.handle(request)
+        if self._offline_page is not None:
+            return Response(503, {"content-type": "text/html"}, self._offline_page)
         found = self.registry.router.match(request.method, path)
         if found is not None:
             return await self._answer_route(request, *found)
-        if path == "/" and request.method == "GET":
-            if self._settings.flag("AzureWebJobsDisableHomepage"):
+        if path == "/":
+            if (self._settings.get("AzureWebJobsDisableHomepage") or "").lower() == "true":
                 return Response(204)
             return Response(200, {"content-type": "text/html"}, HOME_PAGE)
         return Response(404)
@@ -235,7 +270,9 @@ class Host:
                 self._console.always(f"The answer of function '{function.name}' cannot be sent: {refusal}", "error")
                 return Response(500)
 
-        return await self._under_faults(request, "http", function.name, work)
+        if not self._throttle.is_on:
+            return await self._under_faults(request, "http", function.name, work)
+        return await self._throttle.run(lambda: self._under_faults(request, "http", function.name, work))
 
     async def _answer_webhook(self, request: Request, extension: str) -> Response:
         if extension.lower() != "eventgrid" or request.method not in WEBHOOK_METHODS:
@@ -258,27 +295,29 @@ class Host:
     async def _under_faults(
         self, request: Request, operation: str, function: str, work: Callable[[], Awaitable[Response]]
     ) -> Response:
-        act = self._faults.strike(operation=operation, method=request.method, path=request.path, function=function)
+        if not self._supervision.has_fault_rules:
+            return await work()
+        facts = {"operation": operation, "method": request.method, "path": request.path, "function": function}
+        act = await self._supervision.strike(facts)
         if act is None:
             return await work()
         return await suffer(act, self._clock, work, _refuse_by_rule, lambda: DROPPED)
 
     async def _demand(self, request: Request, level: Level, function: Function | None = None) -> Level | None:
         """What the caller has proved, or None when that does not open `level`."""
-        if self._keys is None:  # without --enableAuth every caller is the administrator, unless nobody asks
+        if not self._flags.enable_auth:  # every caller is the administrator, unless nobody asks
             return level if level is Level.ANONYMOUS else Level.ADMIN
-        if not self._keys.master:
-            try:
-                await self._load_keys(self._keys)
-            except StorageUnavailable as failure:
-                self._console.always(f"Keys cannot be read: {failure}", "error")
-                return level if level is Level.ANONYMOUS else None
-        proved, name = self._keys.level(request, function.name if function else None)
+        try:
+            proved, name = await self._keys.level(request, function.name if function else None)
+        except StorageUnavailable as failure:
+            self._console.always(f"Keys cannot be read: {failure}", "error")
+            return level if level is Level.ANONYMOUS else None
         if level is Level.SYSTEM and proved is Level.SYSTEM and name != EVENT_GRID_KEY:
             return None
         return proved if satisfies(proved, level) else None
 
-    def _health(self) -> dict[str, Any]:
+    def health(self) -> dict[str, Any]:
+        """What this worker says of itself."""
         return {
             "functions": [each.name for each in self.registry.functions if each.runs],
             "inError": {each.name: each.error for each in self.registry.functions if each.error},
@@ -292,8 +331,20 @@ class Host:
         """Invocations that have not ended."""
         return self._invoker.outstanding
 
-    async def _reset(self) -> None:
-        """The host keeps nothing of its own; fault rules are cleared by whoever calls this."""
+    def activity(self) -> Activity:
+        """What is under way here."""
+        return Activity(self._invoker.outstanding, self._invoker.outstanding_retries)
+
+    def _replace_worker(self, invocation_id: str) -> None:
+        why = f"A function timeout has occurred. Restarting worker process executing invocationId '{invocation_id}'."
+        task = asyncio.create_task(self._supervision.replace_worker(why))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _offline_page(root: Path) -> bytes | None:
+    page = root / APP_OFFLINE
+    return page.read_bytes() if page.is_file() else None
 
 
 def default_host_id(root: Path) -> str:

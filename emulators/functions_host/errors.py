@@ -27,3 +27,7 @@ class NotBuilt(FunctionInError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"501: {what} is not built into this host. It exists on Azure; run this function there.")
+
+
+class FunctionTimedOut(Exception):
+    """An invocation took longer than functionTimeout allows. The text is webjobs-sdk's."""

@@ -20,6 +20,8 @@ from emulators.base.ids import Ids
 from emulators.functions_host import converters
 from emulators.functions_host.console import Console
 from emulators.functions_host.converters import Datum
+from emulators.functions_host.deadlines import Deadlines
+from emulators.functions_host.errors import FunctionTimedOut
 from emulators.functions_host.index import Binding, Function, user_traceback
 from emulators.functions_host.limits import RETRIES_MAX
 from emulators.functions_host.logs import InvocationLogs, thread_storage
@@ -105,7 +107,10 @@ class Invoker:
         logs: InvocationLogs,
         connector: Connector,
         default_retry: RetryPolicy | None = None,
+        time_limit_seconds: float | None = None,
+        timed_out: Callable[[str], None] = lambda invocation_id: None,
     ) -> None:
+        """`timed_out` is called with the invocation that took longer than the limit: its thread may never end."""
         self._clock = clock
         self._ids = ids
         self._console = console
@@ -114,7 +119,10 @@ class Invoker:
         self._default_retry = default_retry
         self._threads = ThreadPoolExecutor(max_workers=_thread_count(), thread_name_prefix="function")
         self._stopping = asyncio.Event()
+        self._deadlines = Deadlines(time_limit_seconds, clock)
+        self._timed_out = timed_out
         self.outstanding = 0
+        self.outstanding_retries = 0
 
     async def invoke(self, function: Function, call: Call) -> Outcome:
         """Run `function`, again and again as its retry policy says; never raises for what the function does."""
@@ -128,8 +136,12 @@ class Invoker:
                 failure = outcome.failure
                 if failure is None or policy is None or not policy.allows(attempt + 1):
                     return outcome
-                if await self._stopped_within(policy.wait_seconds(attempt + 1, self._ids)):
-                    return outcome
+                self.outstanding_retries += 1
+                try:
+                    if await self._stopped_within(policy.wait_seconds(attempt + 1, self._ids)):
+                        return outcome
+                finally:
+                    self.outstanding_retries -= 1
             return outcome
         finally:
             self.outstanding -= 1
@@ -140,6 +152,7 @@ class Invoker:
 
     def close(self) -> None:
         """Give the threads back. Functions still running in them are left to the end of the process."""
+        self._deadlines.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _stopped_within(self, seconds: float) -> bool:
@@ -165,12 +178,15 @@ class Invoker:
         returned: Datum | None = None
         failure: BaseException | None = None
         try:
-            with self._logs.invocation(invocation_id, function.name):
+            with self._logs.invocation(invocation_id, function.name), self._deadlines.over(invocation_id):
                 returned = await self._run(function, call, retry, invocation_id)
         except asyncio.CancelledError as raised:
-            if _is_cancelled_itself():
+            if self._deadlines.take_expired(invocation_id):
+                failure = self._note_timeout(function, invocation_id)
+            elif _is_cancelled_itself():
                 raise
-            failure = raised  # the function let it escape: nobody has cancelled this invocation
+            else:
+                failure = raised  # the function let it escape: nobody has cancelled this invocation
         except (Exception, SystemExit) as raised:  # noqa: BLE001 - the outcome carries it to whoever answers for it
             failure = raised
         sys.stdout.flush()
@@ -182,6 +198,15 @@ class Invoker:
             self._console.user("error", f"Executed 'Functions.{function.name}' (Failed, {ending}")
             self._console.user("error", failure_text(function.name, failure))
         return Outcome(returned, failure)
+
+    def _note_timeout(self, function: Function, invocation_id: str) -> FunctionTimedOut:
+        limit, name = self._deadlines.told, f"Functions.{function.name}"
+        self._console.user(
+            "error",
+            f"Timeout value of {limit} exceeded by function '{name}' (Id: '{invocation_id}'). Initiating cancellation.",
+        )
+        self._timed_out(invocation_id)
+        return FunctionTimedOut(f"Timeout value of {limit} was exceeded by function: {name}")
 
     async def _run(self, function: Function, call: Call, retry: RetryContext, invocation_id: str) -> Datum | None:
         signature = function.signature
@@ -240,6 +265,8 @@ def _is_cancelled_itself() -> bool:
 
 def failure_text(function: str, failure: BaseException) -> str:
     """A failure as the host's console flattens it."""
+    if isinstance(failure, FunctionTimedOut):
+        return f"Microsoft.Azure.WebJobs.Host: {failure}."
     return (
         f"System.Private.CoreLib: Exception while executing function: Functions.{function}. "
         f"System.Private.CoreLib: Result: Failure\nException: {type(failure).__name__}: {failure}\n"

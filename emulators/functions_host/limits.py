@@ -25,6 +25,21 @@ WORKER_DEATHS_WINDOW_SECONDS = 10.0
 """Our choice: the real host counts over half an hour."""
 DRAIN_SECONDS_MAX = 10.0
 """host: WebJobsScriptHostService, what a host stop grants to invocations in flight."""
+SHORT_DRAIN_SECONDS_MAX = 1.0
+"""What a worker is granted that may never end, a function of it having timed out or a debugger holding it: our choice,
+the host grants none."""
+WORKER_ANSWER_SECONDS_MAX = 10.0
+"""What a worker may take to answer before it is passed over: our choice; code of the app may block it."""
+WATCH_QUIET_MILLISECONDS = 50
+"""How long nothing may have changed before the app is loaded again: our choice (host: 300 ms and a debounce of 500)."""
+WATCH_BURST_MILLISECONDS = 1_600
+"""After that long, files that keep changing are a reason to load as well: watchfiles' own figure."""
+DEBUG_PORT_SECONDS_MAX = 10.0
+"""How long a debugger's port may take to become free after its worker has ended: our choice."""
+FUNCTION_TIMEOUT_SECONDS_DEFAULT = 1_800.0
+"""host: ScriptJobHostOptionsSetup.DefaultFunctionTimeout, of every plan but Consumption."""
+FUNCTION_TIMEOUT_SECONDS_MIN = 1.0
+"""host: ScriptJobHostOptionsSetup.MinFunctionTimeout."""
 
 EVENT_GRID_EVENTS_MAX = 5_000
 """Elements of one Event Grid delivery: the service's own maxEventsPerBatch."""
@@ -41,3 +56,13 @@ ROUTE_SEGMENTS_MAX = 64
 """Segments of a request path that are matched against routes: our choice."""
 KEY_BYTES = 40
 """Randomness of a generated key: host SecretManager makes 40 bytes."""
+KEY_WRITES_MAX = 20
+"""Attempts to change a document of keys that other processes change too: our choice."""
+KEYS_RELOAD_SECONDS_MIN = 60.0
+"""host: SecretManager, how often keys are read again because a caller's key was not among them."""
+LOCK_LEASE_SECONDS = 15
+"""webjobs-sdk: ListenerLockPeriod as WebJobsServiceCollectionExtensions sets it."""
+LOCK_POLL_SECONDS = 60.0
+"""webjobs-sdk: ListenerLockRecoveryPollingInterval, how often a lock that another host holds is asked for."""
+LOCK_RENEW_SECONDS_MIN = 1.0
+"""webjobs-sdk: SingletonManager, the shortest wait before a renewal that failed is tried again."""

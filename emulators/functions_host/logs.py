@@ -14,6 +14,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TextIO
 
 from emulators.functions_host.console import Console
@@ -69,12 +70,33 @@ class InvocationLogs(logging.Handler):
             self._console.system(level, f"(outside any invocation, not shown on Azure) {self.format(record)}")
 
 
+class JsonLines:
+    """Takes the lines that a worker marks as JSON for tools: to a file, or to the console without a timestamp."""
+
+    MARK = "azfuncjsonlog:"
+
+    def __init__(self, console: Console, file: str = "") -> None:
+        self._console = console
+        self._file = file
+        self._lock = threading.Lock()
+
+    def write(self, line: str) -> None:
+        """Show or append one line, its mark taken off."""
+        text = line[len(self.MARK) :]
+        if not self._file:
+            self._console.plain(text)
+            return
+        with self._lock, Path(self._file).open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+
 class ConsoleStream(io.TextIOBase):
     """Stands in for sys.stdout or sys.stderr: whole lines go to the console as the host shows a worker's output."""
 
-    def __init__(self, console: Console, under: TextIO, *, is_stderr: bool) -> None:
+    def __init__(self, console: Console, under: TextIO, json_lines: JsonLines, *, is_stderr: bool) -> None:
         self._console = console
         self._under = under
+        self._json_lines = json_lines
         self._is_stderr = is_stderr
         self._rest = ""
         self._lock = threading.RLock()
@@ -117,7 +139,9 @@ class ConsoleStream(io.TextIOBase):
                 self._show(rest)
 
     def _show(self, line: str) -> None:
-        if line.startswith("LanguageWorkerConsoleLog"):
+        if line.lower().startswith(JsonLines.MARK):
+            self._json_lines.write(line)
+        elif line.startswith("LanguageWorkerConsoleLog"):
             self._console.system("information", line.removeprefix("LanguageWorkerConsoleLog"))
         elif self._is_stderr and "warn" in line.lower():
             self._console.user("warning", line)

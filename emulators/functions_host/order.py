@@ -35,10 +35,17 @@ class StartOrder:
     user_log_level: str
     system_log_level: str
     processes: int
+    instance_id: str = ""
+    certificate: str = ""
+    """A PFX file to serve https with, instead of a certificate of the local authority."""
+    certificate_password: str = ""
+    json_output_file: str = ""
     listener: Mapping[str, Any] = field(default_factory=dict)
     control: Mapping[str, Any] = field(default_factory=dict)
-    announces: bool = False
-    """Whether this worker prints the list of functions."""
+    number: int = 0
+    """Which of the host's workers this is: the first one prints the list of functions."""
+    tolerates_failure: bool = False
+    """Serve without functions when the app cannot be indexed, as the real host does."""
 
     @property
     def root(self) -> Path:
@@ -88,4 +95,5 @@ def take_over(name: Mapping[str, Any]) -> socket.socket:
     else:
         taken = socket.socket(fileno=name["fd"])
     taken.setblocking(False)
+    taken.set_inheritable(False)  # it is this process's, not that of what the app starts
     return taken

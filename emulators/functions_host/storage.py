@@ -23,6 +23,10 @@ class StorageUnavailable(Exception):
     """The storage account did not answer, or refused. The text names it."""
 
 
+class Outdated(Exception):
+    """Somebody else has changed the document since it was read."""
+
+
 class JsonBlobs:
     """Documents under names in one container, which is created when first written to."""
 
@@ -33,29 +37,52 @@ class JsonBlobs:
 
     async def read(self, name: str) -> dict[str, Any] | None:
         """The document, or None when there is none. Raises StorageUnavailable, or ValueError for what is none."""
+        return (await self.read_version(name))[0]
+
+    async def read_version(self, name: str) -> tuple[dict[str, Any] | None, str]:
+        """The document (or None) and its ETag. Raises as `read`."""
         from azure.core.exceptions import AzureError, ResourceNotFoundError
 
         try:
             download = await self._client().download_blob(name)
             text = await download.readall()
         except ResourceNotFoundError:
-            return None
+            return None, ""
         except AzureError as failure:
             raise self._unavailable(failure) from failure
-        return json_object(text)
+        return json_object(text), download.properties.etag
 
     async def write(self, name: str, document: Mapping[str, Any]) -> None:
-        """Keep the document. Raises StorageUnavailable."""
-        from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+        """Keep the document, whatever was there. Raises StorageUnavailable."""
+        await self._upload(name, document, overwrite=True)
+
+    async def write_version(self, name: str, document: Mapping[str, Any], version: str) -> None:
+        """Keep the document in the place of that version, "" for none. Raises StorageUnavailable, Outdated."""
+        from azure.core import MatchConditions
+
+        if version:
+            condition = {"etag": version, "match_condition": MatchConditions.IfNotModified}
+            await self._upload(name, document, overwrite=True, **condition)
+        else:
+            await self._upload(name, document, overwrite=False)
+
+    async def _upload(self, name: str, document: Mapping[str, Any], **condition: Any) -> None:
+        from azure.core.exceptions import (
+            AzureError,
+            ResourceExistsError,
+            ResourceModifiedError,
+            ResourceNotFoundError,
+        )
 
         body = json.dumps(document).encode()
         try:
             try:
-                await self._client().upload_blob(name, body, overwrite=True)
+                await self._client().upload_blob(name, body, **condition)
             except ResourceNotFoundError:
-                with contextlib.suppress(ResourceExistsError):  # another host was faster
-                    await self._client().create_container()
-                await self._client().upload_blob(name, body, overwrite=True)
+                await create_container(self._client())
+                await self._client().upload_blob(name, body, **condition)
+        except (ResourceExistsError, ResourceModifiedError) as failure:
+            raise Outdated(name) from failure
         except AzureError as failure:
             raise self._unavailable(failure) from failure
 
@@ -67,26 +94,39 @@ class JsonBlobs:
 
     def _client(self) -> Any:
         if self._container is None:
-            from azure.core.pipeline.transport import AioHttpTransport
-            from azure.storage.blob.aio import ContainerClient
-
-            try:
-                self._container = ContainerClient.from_connection_string(
-                    self._connection,
-                    self._container_name,
-                    transport=AioHttpTransport(use_env_settings=False),
-                    retry_total=0,
-                    connection_timeout=STORAGE_SECONDS_MAX,
-                    read_timeout=STORAGE_SECONDS_MAX,
-                )
-            except ValueError as refusal:
-                raise StorageUnavailable(f"{STORAGE_SETTING} is not a connection string: {refusal}") from refusal
+            self._container = open_container(self._connection, self._container_name)
         return self._container
 
     def _unavailable(self, failure: Exception) -> StorageUnavailable:
         account = getattr(self._container, "primary_hostname", "") if self._container else ""
         first_line = str(failure).split("\n", 1)[0]
         return StorageUnavailable(f"storage account {account} ({STORAGE_SETTING}): {first_line}")
+
+
+def open_container(connection: str, name: str) -> Any:
+    """A client of one container. Raises StorageUnavailable for what is no connection string."""
+    from azure.core.pipeline.transport import AioHttpTransport
+    from azure.storage.blob.aio import ContainerClient
+
+    try:
+        return ContainerClient.from_connection_string(
+            connection,
+            name,
+            transport=AioHttpTransport(use_env_settings=False),
+            retry_total=0,
+            connection_timeout=STORAGE_SECONDS_MAX,
+            read_timeout=STORAGE_SECONDS_MAX,
+        )
+    except ValueError as refusal:
+        raise StorageUnavailable(f"{STORAGE_SETTING} is not a connection string: {refusal}") from refusal
+
+
+async def create_container(container: Any) -> None:
+    """Create the container, unless another host was faster."""
+    from azure.core.exceptions import ResourceExistsError
+
+    with contextlib.suppress(ResourceExistsError):
+        await container.create_container()
 
 
 def json_object(text: str | bytes) -> dict[str, Any]:

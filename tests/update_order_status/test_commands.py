@@ -174,6 +174,7 @@ async def test_a_key_that_cannot_be_echoed_is_refused(service: Service, key: str
         ('"2"', 412),
         ('W/"1"', 412),
         ('"abc"', 412),
+        ("", 412),
         ("1", 400),
         ('"1', 400),
     ],

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
+import azure.functions as func
 import pytest
-from azure.cosmos.exceptions import CosmosResourceNotFoundError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.order_service import Service, Stack, body, order_service
+from update_order_status_read_model import endpoints
+from update_order_status_read_model.projection import apply
 
 
 async def fill(service: Service, count: int, status: str = "created") -> None:
@@ -50,6 +56,21 @@ async def test_a_view_that_arrives_in_time_is_answered_from_the_read_side(servic
     assert service.time.slept == []
 
 
+async def test_a_view_is_awaited_where_it_will_appear(service: Service) -> None:
+    """When a rebuild switches to the other generation while a version is awaited, it is awaited there."""
+
+    async def switch() -> None:
+        service.put("orders-parked", {"id": ":generations", "orderId": ":generations", "read": 2, "written": [2]})
+        event, _ = await service.next_event()
+        await apply(service.read.queries.stores[2], [event], service.time.sleep)
+
+    await service.update("o-1", "created")
+    assert (await service.get("orders/o-1")).status_code == 404
+    service.time.meanwhile = switch
+    answer = await service.get("orders/o-1", minVersion="1", waitMs="9000")
+    assert (answer.status_code, answer.headers["X-Read-Source"]) == (200, "read")
+
+
 async def test_without_the_fallback_a_late_view_is_503(shared: Stack) -> None:
     """Where the setting forbids the write side, a late version answers 503 with Retry-After."""
     async with order_service(shared, OrdersReadYourWritesFallback="none") as service:
@@ -84,6 +105,34 @@ async def test_a_full_last_page_ends_the_list(service: Service) -> None:
     assert body(await service.get("orders", pageSize="2"))["continuationToken"] is None
 
 
+@settings(max_examples=12, deadline=None)
+@given(
+    page_size=st.integers(1, 4),
+    writes=st.lists(st.lists(st.integers(0, 9), max_size=3), max_size=8),
+)
+async def test_pages_are_stable_while_orders_change(shared: Stack, page_size: int, writes: list[list[int]]) -> None:
+    """Whatever is written between pages, an order that does not change is met exactly once, and none twice."""
+    async with order_service(shared, OrdersCommitAttempts="1") as service:
+        for number in range(6):
+            await service.update(f"o-{number}", "created")
+            await service.deliver()
+        seen, changed, token = [], set[str](), ""
+        for meanwhile in itertools.chain(writes, itertools.repeat(())):
+            parameters = {"pageSize": str(page_size)} | ({"continuationToken": token} if token else {})
+            page = body(await service.get("orders", **parameters))
+            seen += [order["orderId"] for order in page["orders"]]
+            token = page["continuationToken"]
+            if token is None:
+                break
+            for number in meanwhile:
+                answer = await service.update(f"o-{number}", "approved")
+                if answer.headers.get("X-Event-Delivery"):
+                    changed.add(f"o-{number}")
+                    await service.deliver()
+        assert len(seen) == len(set(seen))
+        assert {f"o-{number}" for number in range(6)} - changed <= set(seen)
+
+
 async def test_a_list_can_be_narrowed(service: Service) -> None:
     """Status and time of change narrow the list, and hold through its pages."""
     await fill(service, 3)
@@ -115,6 +164,10 @@ async def test_a_token_is_only_good_for_its_query(service: Service) -> None:
         ("orders", {"pageSize": "many"}),
         ("orders", {"updatedSince": "yesterday"}),
         ("orders", {"updatedSince": "2026-01-01T00:00:00"}),
+        ("orders", {"updatedSince": "1767225600"}),
+        ("orders", {"updatedSince": ""}),
+        ("orders", {"pageSize": "1_0"}),
+        ("orders", {"pageSize": "+5"}),
         ("orders", {"sort": "asc"}),
         ("orders/o-1", {"minVersion": "-1"}),
         ("orders/o-1", {"waitMs": "10001"}),
@@ -168,8 +221,8 @@ async def test_a_replica_that_is_behind_tells_of_no_order(service: Service) -> N
 async def test_a_missing_container_is_no_missing_order(shared: Stack) -> None:
     """A container that does not exist is a mistake in the deployment, not an order that nobody has seen."""
     async with order_service(shared, OrdersReadContainer="missing") as service:
-        with pytest.raises(CosmosResourceNotFoundError):
-            await service.get("orders/o-1")
+        answer = await service.get("orders/o-1")
+        assert (answer.status_code, body(answer)["type"]) == (500, "urn:problem-type:orders:failed")
 
 
 async def test_a_store_that_is_away_is_503(service: Service) -> None:
@@ -180,3 +233,10 @@ async def test_a_store_that_is_away_is_503(service: Service) -> None:
     service.fault("cosmos", {"status": 503}, {"operation": "*"}, times=50)
     answer = await service.get("orders/o-1")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+
+
+async def test_a_parameter_that_is_given_twice_is_refused(service: Service) -> None:
+    """Two values for one parameter cannot both be meant: 400 names it."""
+    request = func.HttpRequest("GET", "http://127.0.0.1/api/orders?status=created&status=shipped", body=b"")
+    answer = await endpoints.list_orders(request, service.connected_queries)
+    assert (answer.status_code, body(answer)["errors"][0]["field"]) == (400, "status")

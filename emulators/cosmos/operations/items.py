@@ -68,7 +68,7 @@ async def delete(call: Call) -> Response:
     """DELETE docs/R."""
     container = call.container()
     at = named_item(call, container, call.partition_key(container))
-    call.refuse_unbuilt()
+    call.check_directive()
 
     def work(connection: apsw.Connection) -> tuple[int, float]:
         writer = Writer(connection, container, at.range, call.now, creates=0)
@@ -172,7 +172,7 @@ async def write(
     call: Call, container: Container, range_: Range, work: Callable[[apsw.Connection], tuple[int, Stored, float]]
 ) -> Response:
     """Run `work` in a write transaction and answer with the item, or without when the client wants it minimal."""
-    call.refuse_unbuilt()
+    call.check_directive()
     account = call.account
 
     def work_and_upkeep(connection: apsw.Connection) -> tuple[int, Stored, float]:

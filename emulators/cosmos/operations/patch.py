@@ -20,6 +20,8 @@ from emulators.cosmos.wire import Call
 
 async def update(call: Call) -> Response:
     """PATCH docs/R."""
+    if call.header("x-ms-documentdb-pre-trigger-include") or call.header("x-ms-documentdb-post-trigger-include"):
+        raise Refused(errors.NOT_BUILT, "Triggers around a patch are not implemented in this emulator.")
     container = call.container()
     key = call.partition_key(container)
     at = named_item(call, container, key)

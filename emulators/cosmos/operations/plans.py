@@ -8,7 +8,7 @@ import orjson
 
 from emulators.base.serving import Response
 from emulators.cosmos import charges
-from emulators.cosmos.evaluation import asked, context_of, refusals
+from emulators.cosmos.evaluation import asked, computed_properties, context_of, refusals
 from emulators.cosmos.partitioning import HIGHEST, UNDEFINED, Component, epk_hex
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.keys import admitted_keys
@@ -30,7 +30,8 @@ async def read(call: Call) -> Response:
     text, parameters = asked(call)
     announced = frozenset(each.strip() for each in call.header(FEATURES_HEADER).split(",") if each.strip())
     with refusals():
-        document = plan_document(container, prepare(text), context_of(call, parameters, container), announced)
+        statement = prepare(text, computed_properties(container))
+        document = plan_document(container, statement, context_of(call, parameters, container), announced)
     return answer(call, 200, orjson.dumps(document), charge=charges.METADATA)
 
 

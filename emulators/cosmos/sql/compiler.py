@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
+from types import MappingProxyType
 
 from emulators.cosmos.sql import operators
 from emulators.cosmos.sql.aggregates import AGGREGATES
@@ -94,13 +95,15 @@ class Compiler:
     def _query(self, query: Query, scope: Scope) -> Program:
         sources = tuple(self._source(source, scope) for source in query.sources)
         aggregates: list[BoundAggregate] = []
-        grouped = ExpressionCompiler(self, scope, aggregates)
         plain = ExpressionCompiler(self, scope)
+        keys = {key: self.new_slot() for key in query.group_by}
+        grouped = ExpressionCompiler(self, scope, aggregates, keys)
         return Program(
             project=self._projection(query, scope, grouped),
             sources=sources,
             where=None if query.where is None else plain.compile(query.where),
-            group_keys=tuple(map(plain.compile, query.group_by)),
+            group_keys=tuple(map(plain.compile, keys)),
+            key_slots=tuple(keys.values()),
             sort_keys=tuple(grouped.sort_key(key) for key in query.order_by),
             aggregates=tuple(aggregates),
             grouped=bool(query.group_by) or bool(aggregates),
@@ -197,15 +200,27 @@ def _object(members: list[tuple[str, Evaluator]]) -> Evaluator:
 
 
 class ExpressionCompiler:
-    """Compiles expressions in one scope. Without `aggregates` to collect into, aggregate calls are refused."""
+    """Compiles expressions in one scope. Without `aggregates` to collect into, aggregate calls are refused.
 
-    def __init__(self, compiler: Compiler, scope: Scope, aggregates: list[BoundAggregate] | None = None) -> None:
+    `keys` are expressions whose values are in slots already: those of GROUP BY.
+    """
+
+    def __init__(
+        self,
+        compiler: Compiler,
+        scope: Scope,
+        aggregates: list[BoundAggregate] | None = None,
+        keys: Mapping[Expression, int] = MappingProxyType({}),
+    ) -> None:
         self._compiler = compiler
         self._scope = scope
         self._aggregates = aggregates
+        self._keys = keys
 
     def compile(self, node: Expression) -> Evaluator:
         """The closure of an expression."""
+        if self._keys and (slot := self._keys.get(node)) is not None:
+            return lambda frame: frame[slot]
         method: Callable[[Expression], Evaluator] = getattr(self, f"_{type(node).__name__.lower()}")
         return method(node)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from emulators.cosmos.sql.errors import refused
 from emulators.cosmos.sql.limits import QUERY_CHARACTERS_MAX
+from emulators.cosmos.sql.values import number
 
 Kind = Literal["name", "keyword", "number", "string", "parameter", "symbol", "end"]
 
@@ -89,7 +90,7 @@ def _number(text: str, start: int, end: int) -> float:
     value = float(text)
     if math.isinf(value):
         raise refused("SC1013", start, end, near=text)
-    return value
+    return number(value)
 
 
 def _unescaped(text: str, start: int) -> str:

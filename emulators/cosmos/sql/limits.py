@@ -18,14 +18,23 @@ EXPRESSIONS_MAX = 200_000
 """Syntax nodes in one query: our choice, what 512 KB of ordinary text cannot reach."""
 COUNT_VALUE_MAX = 2**32 - 1
 """TOP, OFFSET and LIMIT, recorded: 4294967296 is refused, 4294967295 is not."""
-ROWS_PER_DOCUMENT_MAX = 5_000_000
-"""Rows that joins may make of one document before the query is refused: our choice; the service cuts by time."""
+STEPS_PER_DOCUMENT_MAX = 1_000_000
+"""Values that JOIN and subqueries may take from one document's arrays: our choice, about a second's work; the service
+cuts by time."""
 STRING_CHARACTERS_MAX = 10_000
 """REPLICATE's documented result limit."""
 COLLECTED_VALUES_MAX = 1_000_000
-"""Values or groups that one query may hold at once (DISTINCT, GROUP BY, MAKELIST): our choice, for bounded memory."""
+"""Values that one MAKELIST, or DISTINCT in a subquery, may hold at once: our choice, for bounded memory."""
+VALUES_HELD_MAX = 10_000
+"""Distinct values in memory before further ones go to a shelf on disk: our choice, some tens of megabytes at most."""
+GROUPS_HELD_MAX = 20_000
+"""Groups in memory before rows of further ones go to a shelf on disk: our choice."""
+MARKS_HELD_MAX = 100_000
+"""Sort keys in memory before they all go to a shelf on disk: our choice."""
 PARSED_QUERIES_KEPT = 512
 """Query texts whose compiled form is kept: our choice."""
+REGEX_BYTES_MAX = 8 * 1024 * 1024
+"""Memory of one compiled RegexMatch pattern, its states while it runs included: RE2's own default."""
 REGEX_CHARACTERS_MAX = 4_096
 """Length of a RegexMatch pattern: our choice."""
 KEY_BOXES_MAX = 16_000
@@ -34,3 +43,5 @@ GEOMETRY_POINTS_MAX = 4_096
 """Documented (concepts-limits: points per polygon)."""
 COMPONENT_RESULTS_MIN = 120
 """Rows each partition brings for a search's score at least, recorded in the service's plans."""
+PUSHED_TERMS_MAX = 500
+"""Bindings of a condition handed to SQLite, far below its own limit of 32,766: our choice."""

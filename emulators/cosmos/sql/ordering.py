@@ -1,27 +1,35 @@
-"""Whether a container's index policy serves an ORDER BY, and the service's words when it does not. Pure."""
+"""Whether a container's index policy serves a query, and the service's words when it does not. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emulators.cosmos.sql.errors import QueryUnservable
-from emulators.cosmos.sql.nodes import Call, Query, path
+from emulators.cosmos.sql.index_policy import is_indexed, segments_of
+from emulators.cosmos.sql.nodes import Call, Query, path, walk
+from emulators.cosmos.sql.terms import container_alias
 from emulators.cosmos.sql.vectors import VECTOR_CALLS
 
 NO_COMPOSITE_INDEX = "The order by query does not have a corresponding composite index that it can be served from."
-"""Recorded in efcore#16150 and grandnode2#93, as is the next."""
+"""Recorded in efcore#16150 and grandnode2#93, as are the next two."""
 NOT_A_PATH = "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path."
+EXCLUDED = "The index path corresponding to the specified order-by item is excluded."
+NO_SCAN = (
+    "An invalid query has been specified with filters against path(s) excluded from indexing. Consider adding allow "
+    "scan header in the request."
+)
 VECTOR_DIRECTION = "Specifying a sorting order (ASC or DESC) with VectorDistance function is not supported."
 SEARCHES = VECTOR_CALLS | {"_FULLTEXTSCORE"}
 """Orders by how well a document matches, which need no path of the index policy."""
+_ALWAYS_INDEXED = ("id", "_rid", "_ts")
 
 
 def demand_index(query: Query, policy: Mapping[str, Any]) -> None:
     """Return if the policy serves the query's ORDER BY. Raises QueryUnservable as the service would refuse it."""
     if not query.order_by:
         return
-    wanted = []
+    wanted: list[tuple[list[str], bool]] = []
     for key in query.order_by:
         if isinstance(key.expression, Call) and key.expression.function in SEARCHES:
             if key.direction and key.expression.function == "VECTORDISTANCE":
@@ -30,16 +38,34 @@ def demand_index(query: Query, policy: Mapping[str, Any]) -> None:
         found = path(key.expression)
         if found is None or not found[1]:
             raise QueryUnservable(NOT_A_PATH)
-        wanted.append((_spelling(found[1]), key.descends))
-    if len(wanted) < 2:
-        return
+        wanted.append((["[]" if isinstance(step, int) else step for step in found[1]], key.descends))
+    if len(wanted) > 1:
+        _demand_composite(wanted, policy)
+    elif wanted[0][0][0] not in _ALWAYS_INDEXED and not is_indexed(policy, wanted[0][0]):
+        raise QueryUnservable(EXCLUDED)
+
+
+def _demand_composite(wanted: list[tuple[list[str], bool]], policy: Mapping[str, Any]) -> None:
     reversed_ = [(each, not descends) for each, descends in wanted]
     for index in policy.get("compositeIndexes", ()):
-        offered = [(entry["path"].replace('"', ""), entry.get("order", "ascending") == "descending") for entry in index]
+        offered = [(segments_of(entry["path"]), entry.get("order", "ascending") == "descending") for entry in index]
         if offered in (wanted, reversed_):
             return
     raise QueryUnservable(NO_COMPOSITE_INDEX)
 
 
-def _spelling(steps: tuple[str | int, ...]) -> str:
-    return "".join(f"/{step}" if isinstance(step, str) else "/[]" for step in steps)
+def demand_scan(query: Query, policy: Mapping[str, Any], key_paths: Sequence[tuple[str, ...]]) -> None:
+    """Return unless the query filters a container that has no index at all. Raises QueryUnservable.
+
+    A path that is excluded from an index is no such case: the service then looks at every document (documented in
+    troubleshoot-query-performance).
+    """
+    alias = container_alias(query)
+    if policy.get("indexingMode") != "none" or query.where is None or alias is None:
+        return
+    for node in walk(query.where):
+        found = path(node)
+        if found is None or found[0] != alias or not found[1]:
+            continue
+        if found[1][0] not in _ALWAYS_INDEXED and not any(found[1] == key for key in key_paths):
+            raise QueryUnservable(NO_SCAN)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulators.cosmos.sql.aggregates import Aggregate
+from emulators.cosmos.sql.collecting import Groups
 from emulators.cosmos.sql.errors import QueryUnservable
 from emulators.cosmos.sql.limits import COLLECTED_VALUES_MAX
 from emulators.cosmos.sql.values import UNDEFINED, Value, order_key
@@ -63,6 +64,8 @@ class Program:
     sources: tuple[BoundSource, ...] = ()
     where: Evaluator | None = None
     group_keys: tuple[Evaluator, ...] = ()
+    key_slots: tuple[int, ...] = ()
+    """Where a finished group's keys are put: the select list sees nothing else of its rows but aggregates."""
     aggregates: tuple[BoundAggregate, ...] = ()
     grouped: bool = False
     distinct: bool = False
@@ -81,6 +84,7 @@ class Program:
             return
         source = self.sources[first]
         for value in source.values(frame):
+            frame[0].step()
             frame[source.slot] = value
             yield from self.rows(frame, first + 1)
 
@@ -105,10 +109,10 @@ class Program:
                 yield value
 
     def _group_values(self, frame: Frame) -> Iterator[Value]:
-        groups = Groups(self)
+        groups = Groups(self, frame[0].shelf)
         for _ in self.rows(frame):
             groups.add(frame)
-        for group in groups.finished(frame):
+        for group in groups.finished(frame.copy()):
             value = self.project(group)
             if value is not UNDEFINED:
                 yield value
@@ -118,33 +122,3 @@ def demand_room(held: int, clause: str) -> None:
     """Return if a query that holds so many values may hold one more. Raises QueryUnservable."""
     if held >= COLLECTED_VALUES_MAX:
         raise QueryUnservable(f"{clause} may hold {COLLECTED_VALUES_MAX} values.")
-
-
-class Groups:
-    """The groups of one run: for each a frame of its first row and its aggregates."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._groups: dict[bytes, tuple[Frame, list[Aggregate]]] = {}
-
-    def add(self, frame: Frame) -> None:
-        """Put the row in its group."""
-        program = self._program
-        key = b"".join(order_key(each(frame)) for each in program.group_keys)
-        group = self._groups.get(key)
-        if group is None:
-            demand_room(len(self._groups), "GROUP BY")
-            group = self._groups[key] = (frame.copy(), [each.kind() for each in program.aggregates])
-        for bound, aggregate in zip(program.aggregates, group[1], strict=True):
-            value = bound.argument(frame)
-            if value is not UNDEFINED:
-                aggregate.add(value)
-
-    def finished(self, frame: Frame) -> Iterator[Frame]:
-        """A frame for each group in the order of their first rows; without GROUP BY there is always one."""
-        if not self._groups and not self._program.group_keys:
-            self._groups[b""] = (frame.copy(), [each.kind() for each in self._program.aggregates])
-        for group_frame, aggregates in self._groups.values():
-            for bound, aggregate in zip(self._program.aggregates, aggregates, strict=True):
-                group_frame[bound.slot] = aggregate.result()
-            yield group_frame

@@ -20,6 +20,7 @@ from emulators.cosmos.sql.nodes import (
     Item,
     Logical,
     Name,
+    Parameter,
     Placeholder,
     Property,
     Query,
@@ -30,14 +31,15 @@ from emulators.cosmos.sql.nodes import (
 )
 from emulators.cosmos.sql.plan import ORDER_BY_FILTER, Plan, as_object, count_of, payload_of
 from emulators.cosmos.sql.printer import expression_text, query_text
-from emulators.cosmos.sql.values import Value
+from emulators.cosmos.sql.values import Value, is_number
 
-_HOLE = "documentdb-formattablehybridsearchquery"
+HOLE = "documentdb-formattablehybridsearchquery"
+"""How the places begin that statistics are filled into."""
 _WORST_TEXT, _WORST_VECTOR = "-1", "-1.79769e+308"
 
 
 @dataclass(frozen=True, slots=True)
-class _Component:
+class Component:
     """One score to rank by."""
 
     score: Call
@@ -65,7 +67,7 @@ def search_plan(
 ) -> tuple[dict[str, Any], set[str]]:
     """(`hybridSearchQueryInfo`, the client features it needs) of a query with ORDER BY RANK. Raises QueryUnservable."""
     assert query.rank is not None
-    components, weights = _components(query.rank)
+    components, weights = components_of(query.rank, parameters)
     skip = None if query.offset is None else count_of(query.offset, parameters)
     taken = query.limit or query.select.top
     take = None if taken is None else count_of(taken, parameters)
@@ -74,7 +76,7 @@ def search_plan(
         for each in components
     ]
     info = {
-        "globalStatisticsQuery": _statistics(query, components),
+        "globalStatisticsQuery": statistics_text(query, components),
         "componentQueryInfos": asked,
         "componentWithoutPayloadQueryInfos": [],
         "projectionQueryInfo": None,
@@ -87,17 +89,17 @@ def search_plan(
     return info, features
 
 
-def _components(rank: Call) -> tuple[list[_Component], list[float]]:
+def components_of(rank: Call, parameters: Mapping[str, Value]) -> tuple[list[Component], list[float]]:
+    """The scores to rank by and their weights, none when all weigh the same. Raises QueryRefused, QueryUnservable."""
     arguments: list[Expression] = list(rank.arguments) if rank.function == "RRF" else [rank]
     weights: list[float] = []
-    if rank.function == "RRF" and arguments and isinstance(last := arguments[-1], ArrayLiteral):
-        weights = [_weight(each) for each in last.items]
-        arguments.pop()
+    if rank.function == "RRF" and arguments and isinstance(arguments[-1], ArrayLiteral | Parameter):
+        weights = _weights(arguments.pop(), parameters)
     if weights and len(weights) != len(arguments):
         raise QueryUnservable("The RRF function needs as many weights as it has scores.")
     if not arguments:
         raise refused("SC2221", *rank.span)
-    components: list[_Component] = []
+    components: list[Component] = []
     texts = 0
     for number, argument in enumerate(arguments):
         if not isinstance(argument, Call) or argument.function not in ("FULLTEXTSCORE", "VECTORDISTANCE"):
@@ -105,10 +107,19 @@ def _components(rank: Call) -> tuple[list[_Component], list[float]]:
         weight = weights[number] if weights else None
         is_text = argument.function == "FULLTEXTSCORE"
         components.append(
-            _Component(_text_score(argument, texts) if is_text else _vector_score(argument), weight, is_text)
+            Component(_text_score(argument, texts) if is_text else _vector_score(argument), weight, is_text)
         )
         texts += is_text
     return components, weights
+
+
+def _weights(node: Expression, parameters: Mapping[str, Value]) -> list[float]:
+    if isinstance(node, ArrayLiteral):
+        return [_weight(each) for each in node.items]
+    given = parameters.get(node.name) if isinstance(node, Parameter) else None
+    if not isinstance(given, list) or not all(map(is_number, given)):
+        raise QueryUnservable("The weights of the RRF function must be an array of numbers.")
+    return [float(each) for each in given]
 
 
 def _weight(node: Expression) -> float:
@@ -126,7 +137,7 @@ def _text_score(call: Call, number: int) -> Call:
     field, *terms = call.arguments
     holes = ("totaldocumentcount", f"totalwordcount-{number}", f"hitcountsarray-{number}")
     return Call(
-        "_FullTextScore", (field, ArrayLiteral(tuple(terms)), *(Placeholder(f"{{{_HOLE}-{hole}}}") for hole in holes))
+        "_FullTextScore", (field, ArrayLiteral(tuple(terms)), *(Placeholder(f"{{{HOLE}-{hole}}}") for hole in holes))
     )
 
 
@@ -134,7 +145,7 @@ def _vector_score(call: Call) -> Call:
     return Call("_VectorScore", call.arguments)
 
 
-def _statistics(query: Query, components: list[_Component]) -> str:
+def statistics_text(query: Query, components: list[Component]) -> str:
     """The text whose rows say how many documents there are, how many words, and how many hold each term."""
     entries = []
     for component in components:
@@ -153,8 +164,8 @@ def _statistics(query: Query, components: list[_Component]) -> str:
 
 def _component_query(
     query: Query,
-    components: list[_Component],
-    component: _Component,
+    components: list[Component],
+    component: Component,
     skip: int | None,
     take: int | None,
     *,

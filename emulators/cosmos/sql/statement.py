@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from emulators.cosmos.sql.checks import check
+from emulators.cosmos.sql.collecting import Distinct, Groups
+from emulators.cosmos.sql.columns import Column, json_path
 from emulators.cosmos.sql.compiler import Compiler, ExpressionCompiler, Scope, is_constant
+from emulators.cosmos.sql.computed import Definitions, with_computed
 from emulators.cosmos.sql.errors import QueryUnservable
 from emulators.cosmos.sql.functions import Context
-from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, PARSED_QUERIES_KEPT, ROWS_PER_DOCUMENT_MAX
-from emulators.cosmos.sql.nodes import Expression, Name, Query
+from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, PARSED_QUERIES_KEPT
+from emulators.cosmos.sql.nodes import Expression, Name, Query, Subquery, path, walk
 from emulators.cosmos.sql.parser import parse
-from emulators.cosmos.sql.program import Evaluator, Frame, Groups, Program, demand_room
-from emulators.cosmos.sql.values import UNDEFINED, Value, descending, order_key
+from emulators.cosmos.sql.program import Evaluator, Frame, Program
+from emulators.cosmos.sql.terms import container_alias
+from emulators.cosmos.sql.values import UNDEFINED, Value, descending, sort_key
 from emulators.cosmos.sql.vectors import is_vector_call
 
 
@@ -43,6 +47,8 @@ class Statement:
     """A query ready to run. Immutable, so that one text serves every request."""
 
     query: Query
+    filled: Query
+    """The query with computed properties written out."""
     program: Program
     container_slot: int | None
 
@@ -50,6 +56,23 @@ class Statement:
     def is_sorted(self) -> bool:
         """Whether ORDER BY gives the order of the results."""
         return bool(self.query.order_by)
+
+    @property
+    def runs_down(self) -> bool:
+        """Whether documents of equal sort keys come in reverse, as they do where the first key descends."""
+        return bool(self.program.sort_keys) and self.program.sort_keys[0][1]
+
+    @property
+    def order(self) -> tuple[Column, ...]:
+        """ORDER BY as columns of an index; empty when a key is more than a path of the document."""
+        alias = container_alias(self.filled)
+        columns = []
+        for key in self.filled.order_by:
+            found = path(key.expression)
+            if found is None or found[0] != alias or json_path(found[1]) is None:
+                return ()
+            columns.append(Column(found[1], key.descends))
+        return tuple(columns)
 
     @property
     def is_collected(self) -> bool:
@@ -66,6 +89,16 @@ class Statement:
     def is_search(self) -> bool:
         """Whether only a client can bring the results in order: by the best match, in one partition or many."""
         return self.query.rank is not None or any(is_vector_call(key.expression) for key in self.query.order_by)
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether all that it takes from documents is how many WHERE selects: COUNT(1) and the like."""
+        query = self.filled
+        if len(query.sources) != 1 or query.group_by or not self.program.grouped or query.sources[0].iterates:
+            return False
+        return isinstance(query.sources[0].origin, Name) and not any(
+            isinstance(node, Name | Subquery) for item in query.select.items for node in walk(item.expression)
+        )
 
     @property
     def is_whole_documents(self) -> bool:
@@ -88,9 +121,8 @@ class Statement:
         if self.container_slot is not None:
             frame[self.container_slot] = document
         program = self.program
+        context.begin()
         for number, _ in enumerate(program.rows(frame)):
-            if number >= ROWS_PER_DOCUMENT_MAX:
-                raise QueryUnservable(f"The query makes more than {ROWS_PER_DOCUMENT_MAX} rows of one document.")
             value = program.project(frame)
             if value is not UNDEFINED:
                 yield Row(b"".join(_sort_key(key, frame, down) for key, down in program.sort_keys), number, value)
@@ -122,50 +154,55 @@ class Collection:
         self._statement = statement
         self._context = context
         self._frame = statement.frame(context)
-        self._groups = Groups(statement.program) if statement.program.grouped else None
-        self._distinct: dict[bytes, Row] = {}
+        self._groups = Groups(statement.program, context.shelf) if statement.program.grouped else None
+        self._distinct = Distinct(context.shelf)
 
     def add(self, document: Value) -> None:
         """Take one document in."""
         statement = self._statement
         if self._groups is None:
             for row in statement.rows(document, self._context):
-                key = order_key(row.value)
-                if key not in self._distinct:
-                    demand_room(len(self._distinct), "DISTINCT")
-                    self._distinct[key] = row
+                self._distinct.add(row.value, row.sort_key)
             return
         if statement.container_slot is not None:
             self._frame[statement.container_slot] = document
+        self._context.begin()
         for _ in statement.program.rows(self._frame):
             self._groups.add(self._frame)
 
-    def results(self) -> list[Value]:
-        """The results in their order: by ORDER BY, else in the order in which they were first seen."""
-        program = self._statement.program
+    def add_rows(self, count: int) -> None:
+        """Take in so many rows of which nothing but their number matters."""
+        assert self._groups is not None
+        for _ in range(count):
+            self._groups.add(self._frame)
+
+    def results(self) -> Iterator[Value]:
+        """The results in their order: by ORDER BY, else in that of the groups or of the first rows."""
         if self._groups is None:
-            rows = list(self._distinct.values())
-            if self._statement.is_sorted:
-                rows.sort(key=lambda row: row.sort_key)
-            return [row.value for row in rows]
-        values = [program.project(frame) for frame in self._groups.finished(self._frame)]
-        if program.distinct:
-            values = list({order_key(value): value for value in reversed(values)}.values())[::-1]
-        return [value for value in values if value is not UNDEFINED]
+            return self._distinct.values()
+        project = self._statement.program.project
+        values = (project(frame) for frame in self._groups.finished(self._frame))
+        found = (value for value in values if value is not UNDEFINED)
+        if not self._statement.program.distinct:
+            return found
+        for value in found:
+            self._distinct.add(value)
+        return self._distinct.values()
 
 
 @lru_cache(PARSED_QUERIES_KEPT)
-def prepare(text: str) -> Statement:
-    """The statement of a query text. Raises QueryRefused with findings."""
+def prepare(text: str, computed: Definitions = ()) -> Statement:
+    """The statement of a query text over a container with these computed properties. Raises QueryRefused."""
     query = parse(text)
     check(query)
+    filled = with_computed(query, computed)
     compiler = Compiler()
-    program = compiler.compile(query)
-    return Statement(query, program, compiler.container_slot)
+    program = compiler.compile(filled)
+    return Statement(query, filled, program, compiler.container_slot)
 
 
 def _sort_key(evaluate: Evaluator, frame: Frame, downwards: bool) -> bytes:
-    key = order_key(evaluate(frame))
+    key = sort_key(evaluate(frame))
     return descending(key) if downwards else key
 
 

@@ -36,7 +36,7 @@ EXACT_INTEGER_MAX = 2**53
 """Integers up to here are exact as doubles (IEEE 754)."""
 INT32_SPAN = 2**32
 
-_RANK_UNDEFINED, _RANK_NULL, _RANK_FALSE, _RANK_TRUE, _RANK_NUMBER, _RANK_STRING, _RANK_ARRAY, _RANK_OBJECT = range(8)
+_RANK_NUMBER, _RANK_STRING = 4, 5
 
 
 def is_number(value: Value) -> bool:
@@ -152,6 +152,25 @@ def order_key(value: Value) -> bytes:
     if kind is int or kind is float:
         return b"\x04" + _double_key(value)
     return (b"\x06" if kind is list else b"\x07") + hashlib.blake2b(_canonical(value), digest_size=16).digest()
+
+
+def sort_key(value: Value) -> bytes:
+    """The same for ORDER BY, where all arrays are one, and all objects: such documents keep their own order."""
+    kind = type(value)
+    return b"\x06" if kind is list else b"\x07" if kind is dict else order_key(value)
+
+
+def place_of_key(key: bytes) -> tuple[tuple[int, float | str], bytes]:
+    """((the rank of the type, the number or string or 0), what follows) of a sort key that others may follow."""
+    rank = key[0]
+    if rank == _RANK_NUMBER:
+        (bits,) = struct.unpack(">Q", key[1:9])
+        (double,) = struct.unpack(">d", struct.pack(">Q", bits ^ (0x8000000000000000 if bits >> 63 else 2**64 - 1)))
+        return (rank, double), key[9:]
+    if rank == _RANK_STRING:
+        end = key.index(b"\x00\x00", 1)
+        return (rank, key[1:end].replace(b"\x00\xff", b"\x00").decode("utf-8", "surrogatepass")), key[end + 2 :]
+    return (rank, 0), key[1:]
 
 
 def _double_key(value: float) -> bytes:

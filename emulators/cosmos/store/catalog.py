@@ -16,6 +16,7 @@ import orjson
 from emulators.base.clock import Clock
 from emulators.base.ids import Ids
 from emulators.cosmos.partitioning import Definition, Key, parse_definition, parse_path
+from emulators.cosmos.store import indexes
 from emulators.cosmos.store import rid as rids
 from emulators.cosmos.store.schema import fetch, place_of, places_of_container, positions_of_container, range_of
 
@@ -201,6 +202,8 @@ class Catalog:
         mine = {name: value for name, value in body.items() if name not in kept}
         whole = {**mine, **kept, "_etag": self._etag(), "_ts": int(self._clock.now())}
         name = str(whole.get("id", resource.id))
+        if whole.get("indexingPolicy") != resource.body.get("indexingPolicy"):
+            indexes.drop(self._connection, resource.number)
         self._connection.execute(
             "UPDATE resource SET id=?, body=? WHERE number=?", (name, orjson.dumps(whole).decode(), resource.number)
         )
@@ -222,6 +225,7 @@ class Catalog:
                 (resource.number,),
             )
             self._connection.execute("DELETE FROM range WHERE container=?", (resource.number,))
+            indexes.drop(self._connection, resource.number)
         self._connection.execute("DELETE FROM resource WHERE number=?", (resource.number,))
         self.forget()
 

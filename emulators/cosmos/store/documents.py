@@ -30,6 +30,7 @@ import apsw
 import orjson
 
 from emulators.cosmos.partitioning import HIGHEST, LOWEST, Key, canonical
+from emulators.cosmos.store import indexes
 from emulators.cosmos.store import rid as rids
 from emulators.cosmos.store.catalog import Container, Range
 from emulators.cosmos.store.schema import COUNTER_BITS, counter_of, fetch, place_of, position_of, range_of
@@ -73,13 +74,23 @@ class Scope:
     high: bytes = HIGHEST
     pk: str | None = None
 
-    def where(self) -> tuple[str, list[Any]]:
-        """The condition in SQL and its bindings."""
-        if self.low <= self.range.low and self.high >= self.range.high:
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all of its physical partition."""
+        return self.pk is None and self.low <= self.range.low and self.high >= self.range.high
+
+    def where(self, *, indexed: bool = False) -> tuple[str, list[Any]]:
+        """The condition in SQL and its bindings; `indexed`, in the words that an index of paths needs."""
+        bindings: list[Any]
+        if indexed:
+            sql, bindings = f"place=? AND {indexes.belongs(self.container.number)}", [self.range.place]
+            if not self.is_whole:
+                sql, bindings = f"{sql} AND epk>=? AND epk<?", [*bindings, self.low, self.high]
+        elif self.low <= self.range.low and self.high >= self.range.high:
             # The unary plus keeps SQLite on the primary key, whose order readers want.
             oldest = place_of(self.container.number, self.range.oldest_id)
             sql = "position>=? AND position<? AND +place=?"
-            bindings: list[Any] = [oldest << COUNTER_BITS, (self.range.place + 1) << COUNTER_BITS, self.range.place]
+            bindings = [oldest << COUNTER_BITS, (self.range.place + 1) << COUNTER_BITS, self.range.place]
         else:
             sql, bindings = "place=? AND epk>=? AND epk<?", [self.range.place, self.low, self.high]
         if self.pk is not None:
@@ -109,17 +120,66 @@ def select(
     scope: Scope,
     columns: str,
     *,
+    index: str = "",
     where: str = "",
     bindings: Sequence[Any] = (),
     tail: str = "",
     tail_bindings: Sequence[Any] = (),
 ) -> apsw.Cursor:
-    """Rows of `columns` over the documents in `scope` that meet `where`."""
-    condition, values = scope.where()
+    """Rows of `columns` over the documents in `scope` that meet `where`, found by an index of paths if one is named."""
+    condition, values = scope.where(indexed=bool(index))
+    source = f"document INDEXED BY {index}" if index else "document"
     extra = f" AND ({where})" if where else ""
     return connection.execute(
-        f"SELECT {columns} FROM document WHERE {condition}{extra} {tail}", (*values, *bindings, *tail_bindings)
+        f"SELECT {columns} FROM {source} WHERE {condition}{extra} {tail}", (*values, *bindings, *tail_bindings)
     )
+
+
+def look_up(
+    connection: apsw.Connection,
+    scope: Scope,
+    index: str,
+    *,
+    where: str,
+    bindings: Sequence[Any],
+    order: str,
+    limit: int,
+) -> list[tuple[int, bytes]]:
+    """(position, JSON) of the documents in `scope` that an index of paths (`indexes`) finds, in `order`."""
+    condition, values = scope.where(indexed=True)
+    sql = f"SELECT position, {BODY} FROM document INDEXED BY {index} WHERE {condition} AND {where}"
+    rows: list[tuple[Any, ...]] = connection.execute(
+        f"{sql} ORDER BY {order} LIMIT ?", (*values, *bindings, limit)
+    ).fetchall()
+    return rows
+
+
+def count_some(
+    connection: apsw.Connection,
+    scope: Scope,
+    limit: int,
+    *,
+    index: str = "",
+    where: str = "true",
+    bindings: Sequence[Any] = (),
+) -> int:
+    """How many documents there are in `scope`, or how many an index finds in its partition; no further than `limit`."""
+    if index:
+        condition, values = f"place=? AND {indexes.belongs(scope.container.number)}", [scope.range.place]
+        source = f"document INDEXED BY {index}"
+    else:
+        (condition, values), source = scope.where(), "document"
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {condition} AND {where} LIMIT ?)"
+    return int(connection.execute(sql, (*values, *bindings, limit)).get)
+
+
+def load(connection: apsw.Connection, positions: Sequence[int]) -> dict[int, bytes]:
+    """The JSON of the documents at those positions; those that are gone are missing."""
+    found: dict[int, bytes] = {}
+    for position in positions:
+        for (body,) in fetch(connection, f"SELECT {BODY} FROM document WHERE position=?", (position,)):
+            found[position] = body
+    return found
 
 
 def scan(

@@ -11,6 +11,7 @@ import apsw
 from emulators.base.clock import Clock
 from emulators.base.ids import Ids
 from emulators.base.sqlite import Database
+from emulators.cosmos.store import indexes
 from emulators.cosmos.store.catalog import Catalog
 from emulators.cosmos.store.schema import FORMAT_VERSION, SCHEMA
 
@@ -51,6 +52,7 @@ class Store:
                 "UPDATE store SET salt=?, highest_lsn=max(highest_lsn, coalesce((SELECT max(lsn) FROM range), 0))",
                 (self._fresh_salt(),),
             )
+            indexes.drop(connection)
             for table in _TABLES:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the tuple above
             self.catalog.forget(salt=self.salt())

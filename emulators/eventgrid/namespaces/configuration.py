@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulators.eventgrid.configuration import Configured, configured_topic, entries, read_document
+from emulators.eventgrid.configuration import NAMESPACES, Configured, configured, entries, read_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ConfiguredNamespace:
 def read_namespaces(file: Path) -> list[ConfiguredNamespace]:
     """The namespaces of a configuration file. Raises ConfigurationError."""
     found = []
-    for name, document in entries(read_document(file), "namespaces", str(file)).items():
+    for name, document in entries(read_document(file), NAMESPACES, str(file)).items():
         where = f"{file}: namespace '{name}'"
         topics = entries(document, "topics", where)
         body = {member: each for member, each in document.items() if member not in ("name", "topics")}
@@ -43,7 +43,7 @@ def read_namespaces(file: Path) -> list[ConfiguredNamespace]:
             ConfiguredNamespace(
                 name,
                 body,
-                tuple(configured_topic(each, topic, f"{where}: topic '{each}'") for each, topic in topics.items()),
+                tuple(configured("topic", each, topic, f"{where}: topic '{each}'") for each, topic in topics.items()),
             )
         )
     return found

@@ -68,7 +68,7 @@ class NamespaceManagement:
         """The namespaces of a resource group, or of the whole subscription."""
         scope = call.request.path.lower().partition("/providers/")[0] + "/"
         found = [each for each in self._catalogue.namespaces() if each.id.lower().startswith(scope)]
-        return json_answer(200, {"value": [each.shown(call.request.host) for each in found]})
+        return call.page([each.shown(call.request.host) for each in found])
 
     async def list_namespace_keys(self, call: Call) -> Response:
         """Both keys."""
@@ -108,7 +108,7 @@ class NamespaceManagement:
 
     async def list_topics(self, call: Call) -> Response:
         """The topics of a namespace."""
-        return json_answer(200, {"value": [each.shown() for each in self._catalogue.topics_of(self._namespace(call))]})
+        return call.page([each.shown() for each in self._catalogue.topics_of(self._namespace(call))])
 
     async def list_topic_keys(self, call: Call) -> Response:
         """Both keys of a topic, which open it alone."""
@@ -149,7 +149,7 @@ class NamespaceManagement:
     async def list_subscriptions(self, call: Call) -> Response:
         """The event subscriptions of a topic."""
         found = self._catalogue.subscriptions_of(self._topic(call))
-        return json_answer(200, {"value": [each.shown() for each in found]})
+        return call.page([each.shown() for each in found])
 
     async def refuse_push_detail(self, call: Call) -> Response:
         """A queue has neither a URL nor delivery attributes."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from emulators.eventgrid.destinations import storage_container
 from emulators.eventgrid.errors import ARM_INVALID_REQUEST, ARM_NOT_BUILT, Misstated, Refused
 from emulators.eventgrid.filters import Filter, parse_filter
 from emulators.eventgrid.namespaces import limits
 from emulators.eventgrid.namespaces.durations import parse_duration
 from emulators.eventgrid.schemas import Schema
-from emulators.eventgrid.subscriptions import storage_container
 
 NAMESPACE_TYPE = "Microsoft.EventGrid/namespaces"
 TOPIC_TYPE = NAMESPACE_TYPE + "/topics"

@@ -5,13 +5,13 @@ Occurrences are computed on the local wall clock (WEBSITE_TIME_ZONE, TZ, the mac
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
+from emulators.functions_host.dates import parse_time_span
 from emulators.functions_host.errors import FunctionInError
 from emulators.functions_host.limits import SCHEDULE_YEARS_MAX
 
@@ -114,15 +114,10 @@ def parse_schedule(text: str, zone: tzinfo | None = None) -> Schedule:
         cron = Cron(tuple(values for values in parsed if values is not None), zone)
         cron.after(datetime(2024, 1, 1, tzinfo=UTC))  # a date that never comes (30 February) is refused here
         return cron
-    match = re.fullmatch(r"(?:(\d{1,4})\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(\.\d{1,7})?)?", text.strip())
-    if not match or int(match[2]) > 23 or int(match[3]) > 59 or int(match[4] or 0) > 59:
-        raise refused
-    every = timedelta(
-        days=int(match[1] or 0),
-        hours=int(match[2]),
-        minutes=int(match[3]),
-        seconds=float((match[4] or "0") + (match[5] or "")),
-    )
+    try:
+        every = parse_time_span(text)
+    except ValueError:
+        raise refused from None
     if every <= timedelta(0):
         raise refused
     return Interval(every)

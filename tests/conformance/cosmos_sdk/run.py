@@ -23,7 +23,7 @@ from tests.conformance.emulator import cosmos_emulator
 
 PASSING = HERE / "passing.txt"
 RESULTS = HERE.parent / "results" / "cosmos_sdk"
-TEST_SECONDS_MAX = 60
+TEST_SECONDS_MAX = 90
 FILE_SECONDS_MAX = 600
 QUICK = re.compile(
     r"^test_(crud(_container|_database|_subpartition)?|change_feed|transactional_batch|partition_key|headers|read_items"

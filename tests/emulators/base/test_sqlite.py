@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from emulators.base.sqlite import Database, FormatError
+from emulators.base.sqlite import WAL_BYTES_KEPT_MAX, Database, FormatError
 
 SCHEMA = "CREATE TABLE word (text TEXT PRIMARY KEY) STRICT"
 
@@ -87,3 +87,12 @@ async def test_a_disk_that_fills_up_within_a_tick_tells_who_lost_what(tmp_path: 
     database.connection.execute("PRAGMA max_page_count=1000")
     await database.write(insert("later"))
     database.close()
+
+
+async def test_a_file_is_written_as_promised(tmp_path: Path) -> None:
+    """A log, no wait for the disk at a commit, foreign keys, a bound on the log: all of it, not the first alone."""
+    database = Database(tmp_path / "words.db", schema=SCHEMA, format_version=1)
+    names = ("journal_mode", "synchronous", "foreign_keys", "journal_size_limit")
+    found = [database.connection.execute(f"PRAGMA {name}").fetchall()[0][0] for name in names]
+    database.close()
+    assert found == ["wal", 1, 1, WAL_BYTES_KEPT_MAX]

@@ -97,6 +97,37 @@ def test_a_container_that_cannot_be_is_refused(door: Door, database: DatabasePro
     assert list(database.list_containers()) == []
 
 
+EMBEDDING = {"path": "/v", "dataType": "float32", "dimensions": 3, "distanceFunction": "cosine"}
+
+
+@pytest.mark.read_in_sdk(
+    "azure-cosmos tests/test_vector_policy.py, test_full_text_policy.py, test_computed_properties.py"
+)
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"vectorEmbeddingPolicy": {"vectorEmbeddings": [{**EMBEDDING, "dataType": "float33"}]}}, "invalid DataType"),
+        ({"vectorEmbeddingPolicy": {"vectorEmbeddings": [{**EMBEDDING, "dimensions": 8000}]}}, "Dimensions:8000"),
+        ({"vectorEmbeddingPolicy": {"vectorEmbeddings": [{**EMBEDDING, "dimensions": -1}]}}, "Dimensions:-1"),
+        ({"indexingPolicy": {"vectorIndexes": [{"path": "/v", "type": "flat"}]}}, "not matching in Embedding's path"),
+        ({"fullTextPolicy": {"fullTextPaths": [{"path": "text"}]}}, "contains an invalid Path"),
+        ({"fullTextPolicy": {"defaultLanguage": "xx-XX"}}, "not supported"),
+        ({"indexingPolicy": {"fullTextIndexes": [{"path": "/text"}]}}, "not in the full text policy"),
+        ({"computedProperties": [{"name": "id", "query": "SELECT VALUE 1 FROM c"}]}, "is taken"),
+        ({"computedProperties": [{"name": "x", "query": "SELECT c.a FROM c"}]}, "one VALUE"),
+        ({"computedProperties": [{"name": "x", "query": "SELEC"}]}, "syntax error"),
+    ],
+)
+def test_a_search_policy_that_cannot_be_is_refused(
+    door: Door, database: DatabaseProxy, body: dict[str, Any], told: str
+) -> None:
+    """400 with a text that names what is wrong."""
+    whole = {"id": "refused", "partitionKey": {"paths": ["/pk"], "kind": "Hash", "version": 2}, **body}
+    answer = door.call("POST", f"dbs/{database.id}/colls", whole)
+    assert answer.status_code == 400
+    assert told in answer.text
+
+
 @pytest.mark.documented(f"{REST}/replace-a-collection")
 def test_a_containers_policies_may_change_and_its_key_may_not(database: DatabaseProxy) -> None:
     """The indexing policy is replaced; another partition key is 400."""

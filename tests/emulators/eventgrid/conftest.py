@@ -40,10 +40,11 @@ class Emulator:
         return str(answer.json()["properties"]["endpoint"])
 
     def subscribe(self, topic: str, name: str, url: str, *, ends: str = "Succeeded", **properties: Any) -> None:
-        """Subscribe a webhook and wait until its provisioning has ended as expected."""
+        """Subscribe a webhook to a topic, or another source by its path, and wait until its provisioning has ended."""
         inner = {"endpointUrl": url, **properties.pop("webhook", {})}
         properties["destination"] = {"endpointType": "WebHook", "properties": inner}
-        path = f"/topics/{topic}/providers/Microsoft.EventGrid/eventSubscriptions/{name}"
+        source = topic if topic.startswith("/") else f"/topics/{topic}"
+        path = f"{source}/providers/Microsoft.EventGrid/eventSubscriptions/{name}"
         answer = self.arm("PUT", path, {"properties": properties})
         assert answer.status_code == 201, answer.text
         self.until(lambda: self.arm("GET", path).json()["properties"]["provisioningState"] == ends)

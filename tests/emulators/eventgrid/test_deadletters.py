@@ -12,7 +12,7 @@ from azure.storage.blob import BlobServiceClient
 
 from emulators.eventgrid import limits
 from emulators.eventgrid.application import Options, create
-from emulators.eventgrid.storage import StorageUnavailable
+from emulators.eventgrid.storage import DEVELOPMENT_STORAGE, StorageAccount, StorageUnavailable
 from local.azurite import StorageAddress
 from tests.emulators.eventgrid.conftest import Emulator, event
 from tests.emulators.eventgrid.subscriber import Subscriber
@@ -28,12 +28,15 @@ def letters_to(container: str) -> dict[str, object]:
 
 
 @dataclass
-class Blobs:
+class Blobs(StorageAccount):
     """Storage in memory; it may be unavailable."""
 
     kept: dict[str, bytes] = field(default_factory=dict)
     available: bool = True
     defects: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__(DEVELOPMENT_STORAGE)
 
     async def write(self, container: str, path: str, content: bytes) -> None:
         """Keep a blob, unless it is one of the first `defects`."""
@@ -61,7 +64,7 @@ def blobs() -> Blobs:
 @pytest.fixture
 def emulator(blobs: Blobs) -> Iterator[Emulator]:
     """An emulator whose dead letters go to `blobs`."""
-    with served(lambda: create(blobs=blobs)) as url:
+    with served(lambda: create(storage=blobs)) as url:
         yield Emulator(url)
 
 

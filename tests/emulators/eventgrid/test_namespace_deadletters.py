@@ -29,7 +29,7 @@ def blobs() -> Blobs:
 @pytest.fixture
 def sales(blobs: Blobs) -> Iterator[Pulling]:
     """A queue of one delivery whose dead letters go to `blobs`."""
-    with served(lambda: create(blobs=blobs)) as url:
+    with served(lambda: create(storage=blobs)) as url:
         emulator = Emulator(url)
         wrapped = {"identity": {"type": "SystemAssigned"}, "deadLetterDestination": letters_to("dead")}
         queue = {

@@ -13,6 +13,7 @@ import requests
 
 from emulators.base.serving import Application, Request
 from emulators.eventgrid.application import create
+from emulators.eventgrid.destinations import Whereabouts
 from emulators.eventgrid.schemas import Schema
 from emulators.eventgrid.subscriptions import Surroundings, parse_properties
 from emulators.eventgrid.transport import Incoming, Outgoing
@@ -117,14 +118,14 @@ def test_a_destination_may_name_an_identity(emulator: Emulator, webhook: Subscri
 def test_an_expiration_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever the emulator runs."""
     destination = {"endpointType": "WebHook", "properties": {"endpointUrl": "http://127.0.0.1:1/"}}
-    around = Surroundings(Schema.EVENT_GRID, functions_host="", storage_account="")
+    around = Surroundings(Schema.EVENT_GRID, Whereabouts(functions_host="", storage_account=""))
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
         moments = {
             parse_properties(
                 {"destination": destination, "expirationTimeUtc": f"2026-11-23T10:00:00{zone}"}, around
-            ).expires
+            ).settings.expires
             for zone in ("", "Z", "+00:00")
         }
     finally:
@@ -157,8 +158,8 @@ def test_arm_wants_a_token_a_version_and_a_known_path(emulator: Emulator) -> Non
     missing = requests.get(topic, headers={"authorization": "Bearer x"}, timeout=30)
     assert missing.json()["error"]["code"] == "MissingApiVersionParameter"
     assert emulator.arm("POST", "/topics/orders").status_code == 405
-    domain = emulator.arm("PUT", "/domains/d", {})
-    assert (domain.status_code, "domains/d" in domain.json()["error"]["message"]) == (501, True)
+    partner = emulator.arm("PUT", "/partnerTopics/p", {})
+    assert (partner.status_code, "partnerTopics/p" in partner.json()["error"]["message"]) == (501, True)
 
 
 @pytest.mark.documented("articles/event-grid troubleshoot-errors, delivery-and-retry")
@@ -167,7 +168,7 @@ def test_arm_wants_a_token_a_version_and_a_known_path(emulator: Emulator) -> Non
     [
         ({"destination": None}, 400, "destination is required"),
         ({"destination": {"endpointType": "WebHook", "properties": {"endpointUrl": "ftp://x"}}}, 400, "endpointUrl"),
-        ({"destination": {"endpointType": "EventHub", "properties": {}}}, 501, "EventHub"),
+        ({"destination": {"endpointType": "EventHub", "properties": {}}}, 400, "resourceId"),
         ({"destination": {"endpointType": "Pigeon", "properties": {}}}, 400, "Pigeon"),
         ({"retryPolicy": {"maxDeliveryAttempts": 31}}, 400, "maxDeliveryAttempts"),
         ({"retryPolicy": {"eventTimeToLiveInMinutes": 0}}, 400, "eventTimeToLiveInMinutes"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,17 @@ def write_app(
 class RunningHost:
     """A host's process: `url` once it is ready, and every line it has printed."""
 
-    def __init__(self, root: Path, *flags: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, root: Path, *flags: str, environment: Mapping[str, str] | None = None, supervised: bool = True
+    ) -> None:
+        """Unless `supervised`, it is started as by hand: it does not end when its stdin does."""
         self.url = ""
         self.lines: list[str] = []
         self._heard = threading.Condition()
         self._ended = False
         command = [sys.executable, "-m", "emulators.functions_host", "start", "--port", "0"]
         self.process = subprocess.Popen(
-            [*command, "--exit-when-stdin-closes", *flags],
+            [*command, *(("--exit-when-stdin-closes",) if supervised else ()), *flags],
             cwd=root,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.PIPE,
@@ -108,6 +112,11 @@ class RunningHost:
                 return
         raise AssertionError(f"{function} is not listened to:\n" + "\n".join(self.lines))
 
+    def terminate(self) -> int:
+        """Send SIGTERM and wait for its exit code."""
+        self.process.terminate()
+        return self.end()
+
     def end(self) -> int:
         """Close its stdin and wait for its exit code; everything it printed is then in `lines`."""
         assert self.process.stdin is not None
@@ -137,3 +146,11 @@ def failed_start(root: Path, *flags: str, environment: Mapping[str, str] | None 
     finally:
         code = host.end()
     return code, "\n".join(host.lines)
+
+
+@contextmanager
+def free_ports(count: int) -> Iterator[list[int]]:
+    """Ports that nobody listens on; nobody else takes them within the block."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        yield [probe.getsockname()[1] for probe in probes]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,14 +11,18 @@ from typing import Any
 
 import pytest
 from azure.storage.blob import BlobServiceClient
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emulators.base.ids import Ids
 from emulators.functions_host.keys import Keys
-from emulators.functions_host.storage import StorageUnavailable
+from emulators.functions_host.storage import Outdated, StorageUnavailable
 from local.azurite import StorageAddress
-from tests.emulators.functions_host.running import RunningHost, failed_start, running_host, write_app
+from tests.azurite import running_azurite
+from tests.emulators.functions_host.running import RunningHost, failed_start, free_ports, running_host, write_app
 
 APP = """
+import os
 import azure.functions as func
 app = func.FunctionApp()
 LEVELS = func.AuthLevel
@@ -27,7 +33,7 @@ def Open(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("keyed")
 def Keyed(req: func.HttpRequest) -> func.HttpResponse:
-    return func.HttpResponse("ok")
+    return func.HttpResponse("ok", headers={"x-process": str(os.getpid())})
 
 @app.route("masters", auth_level=LEVELS.ADMIN)
 def Masters(req: func.HttpRequest) -> func.HttpResponse:
@@ -133,22 +139,24 @@ def test_keys_are_kept_in_storage_by_default(tmp_path: Path, azurite: StorageAdd
 
 
 class FailingStore:
-    """Keeps documents in memory; the first write is refused."""
+    """Keeps documents in memory; the first writes are refused, in one way or the other."""
 
-    def __init__(self) -> None:
-        self.documents: dict[str, Mapping[str, Any]] = {}
-        self.refusals = 1
+    def __init__(self, *refusals: Exception) -> None:
+        self.documents: dict[str, tuple[Mapping[str, Any], str]] = {}
+        self.refusals = list(refusals)
 
-    async def read(self, name: str) -> dict[str, Any] | None:
+    async def read(self, name: str) -> tuple[dict[str, Any] | None, str]:
         """The document, or None."""
-        return dict(self.documents[name]) if name in self.documents else None
+        document, version = self.documents.get(name, (None, ""))
+        return (None if document is None else dict(document)), version
 
-    async def write(self, name: str, document: Mapping[str, Any]) -> None:
-        """Keep the document, but for the first."""
+    async def write(self, name: str, document: Mapping[str, Any], version: str) -> None:
+        """Keep the document of that version."""
         if self.refusals:
-            self.refusals -= 1
-            raise StorageUnavailable("gone for a moment")
-        self.documents[name] = document
+            raise self.refusals.pop(0)
+        if self.documents.get(name, (None, ""))[1] != version:
+            raise Outdated(name)
+        self.documents[name] = (document, version + "+")
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -157,14 +165,53 @@ class FailingStore:
 @pytest.mark.our_choice("keys are in force when they are kept, all of them or none")
 async def test_keys_that_could_not_be_kept_are_not_in_force() -> None:
     """A load that fails half-way leaves no key behind; the next one makes them all."""
-    store = FailingStore()
+    store = FailingStore(StorageUnavailable("gone for a moment"))
     keys = Keys(store, Ids(seed=1))
     with pytest.raises(StorageUnavailable):
         await keys.load(["Keyed"])
     assert not keys.master
     await keys.load(["Keyed"])
-    assert keys.master == store.documents["host"]["masterKey"]["value"]
-    assert keys.functions["keyed"]["default"] == store.documents["Keyed"]["keys"][0]["value"]
+    assert keys.master == store.documents["host"][0]["masterKey"]["value"]
+    assert keys.functions["keyed"]["default"] == store.documents["Keyed"][0]["keys"][0]["value"]
+
+
+@pytest.mark.our_choice("hosts and workers that make keys at the same time end with the same ones")
+@given(st.lists(st.sampled_from([Outdated("x"), StorageUnavailable("y")]), max_size=6), st.integers(2, 4))
+async def test_keys_made_by_several_at_once_agree(refusals: list[Exception], count: int) -> None:
+    """Whoever is told that another was faster takes that one's keys; whoever finds storage down asks again."""
+    store = FailingStore(*refusals)
+    makers = [Keys(store, Ids(seed=number)) for number in range(count)]
+
+    async def make(keys: Keys) -> None:
+        while not keys.master:
+            with contextlib.suppress(StorageUnavailable):
+                await keys.load(["Keyed"])
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(make(keys) for keys in makers))
+    assert len({(each.master, str(each.host), str(each.system), str(each.functions)) for each in makers}) == 1
+
+
+@pytest.mark.our_choice("several workers whose storage comes up after them end with the same keys")
+def test_workers_that_start_before_their_storage_agree(tmp_path: Path) -> None:
+    """Two workers start while Azurite is not there; when it is, one key opens both."""
+    with free_ports(3) as ports:
+        address = StorageAddress(*ports)
+    values = {
+        "AzureWebJobsStorage": address.connection_string,
+        "AzureFunctionsWebHost__hostid": "late",
+        "FUNCTIONS_WORKER_PROCESS_COUNT": "2",
+    }
+    with running_host(write_app(tmp_path / "app", APP, values=values), "--enableAuth") as host:
+        host.until("Keys cannot be read yet", times=2)
+        with running_azurite(tmp_path / "azurite", address):
+            assert host.call("GET", "/api/keyed").status_code == 401
+            with BlobServiceClient.from_connection_string(address.connection_string) as client:
+                blob = client.get_blob_client("azure-webjobs-secrets", "late/host.json")
+                key = json.loads(blob.download_blob().readall())["functionKeys"][0]["value"]
+            answers = [host.call("GET", "/api/keyed", headers={"x-functions-key": key}) for _ in range(30)]
+            assert {each.status_code for each in answers} == {200}
+            assert len({each.headers["x-process"] for each in answers}) == 2
 
 
 @pytest.mark.our_choice("a file of keys that cannot be read is never replaced: the keys in it may be in use")

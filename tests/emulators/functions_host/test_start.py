@@ -135,7 +135,7 @@ def test_an_app_that_cannot_be_indexed_shows_why(tmp_path: Path, source: str, ex
 
 
 @pytest.mark.our_choice("an unknown or unbuilt flag is refused by name")
-@pytest.mark.parametrize("flag", ["--unheard-of", "--cert", "--enable-json-output"])
+@pytest.mark.parametrize("flag", ["--unheard-of", "--csharp", "--runtime", "--dotnet-isolated-debug", "--debug"])
 def test_flags_are_refused_by_name(tmp_path: Path, flag: str) -> None:
     """What is not understood is not ignored."""
     code, printed = failed_start(write_app(tmp_path, APP), flag)
@@ -228,7 +228,7 @@ def test_admin_tells_about_host_and_functions(tmp_path: Path) -> None:
         assert listed["Pid"]["invoke_url_template"] == f"{host.url}/api/pid"
         assert listed["Pid"]["config"]["bindings"][0]["type"] == "httpTrigger"
         assert host.call("GET", "/admin/functions/pid/status").json() == {}
-        assert host.call("POST", "/admin/host/drain").status_code == 501
+        assert host.call("GET", "/admin/host/config").status_code == 501
         assert host.call("GET", "/admin/nonsense").status_code == 404
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from emulators.cosmos.sql.functions.date_formats import Moment, formatted
 from emulators.cosmos.sql.functions.signatures import Context, Registry
 from emulators.cosmos.sql.values import UNDEFINED, Value, is_int64
 
@@ -30,7 +31,8 @@ _UNIT_TICKS = {
     "day": _DAY_TICKS, "hour": 3600 * TICKS_PER_SECOND, "minute": 60 * TICKS_PER_SECOND, "second": TICKS_PER_SECOND,
     "millisecond": 10_000, "microsecond": 10,
 }  # fmt: skip
-_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,7}))?)?Z?)?", re.ASCII)
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,7}))?)?Z?", re.ASCII)
+"""What IS_DATETIME's reference page calls a date: time, fraction and Z may be left out, a blank may stand for T."""
 
 
 def ticks_of(text: str) -> int | None:
@@ -110,11 +112,28 @@ def current_timestamp_static(context: Context) -> int:
     return context.static_ticks // 10_000
 
 
+@define("NOW", "string? number?", context=True)
+def now(context: Context, part: str = "ns", count: float = 0) -> Value:
+    """The time now, with that many of the part added."""
+    return _moved(context.ticks(), part, count)
+
+
+@define("AGO", "string number", context=True)
+def ago(context: Context, part: str, count: float) -> Value:
+    """The time that many of the part ago."""
+    return _moved(context.ticks(), part, -count)
+
+
 @define("DateTimeAdd", "string number string")
 def add(part: str, count: float, text: str) -> Value:
     """The date with that many of the part added; a day past the month's end becomes its last."""
-    unit, ticks = _PARTS.get(part.lower()), ticks_of(text)
-    if unit is None or ticks is None or not is_int64(count):
+    ticks = ticks_of(text)
+    return UNDEFINED if ticks is None else _moved(ticks, part, count)
+
+
+def _moved(ticks: int, part: str, count: float) -> Value:
+    unit = _PARTS.get(part.lower())
+    if unit is None or not is_int64(count):
         return UNDEFINED
     whole = int(count)
     if unit in ("year", "month"):
@@ -201,6 +220,19 @@ def _shorthand(name: str, unit: str) -> None:
 _shorthand("YEAR", "year")
 _shorthand("MONTH", "month")
 _shorthand("DAY", "day")
+
+
+@define("DateTimeFormat", "string string")
+def date_format(text: str, pattern: str) -> Value:
+    """The date as the pattern writes it."""
+    ticks = ticks_of(text)
+    if ticks is None:
+        return UNDEFINED
+    day, (seconds, fraction) = _day(ticks), divmod(ticks % _DAY_TICKS, TICKS_PER_SECOND)
+    moment = Moment(
+        *(day.year, day.month, day.day, day.weekday()), seconds // 3600, seconds // 60 % 60, seconds % 60, fraction
+    )
+    return formatted(moment, pattern)
 
 
 @define("DateTimeFromParts", "number number number number? number? number? number?")

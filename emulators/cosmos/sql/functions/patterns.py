@@ -1,8 +1,4 @@
-"""Text patterns: LIKE, whose work is bounded by its form, and the regular expressions of RegexMatch.
-
-These are Python's and their work has no bound but the length of the pattern: a nested repetition over a long text can
-hold up the emulator.
-"""
+"""LIKE patterns, whose work is bounded by their form. Knows no values but strings."""
 
 from __future__ import annotations
 
@@ -10,13 +6,8 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from emulators.cosmos.sql.limits import REGEX_CHARACTERS_MAX
-from emulators.cosmos.sql.values import UNDEFINED, Value
-
 _PATTERNS_KEPT = 256
 """Compiled patterns kept: our choice."""
-
-_FLAGS = {"m": re.MULTILINE, "s": re.DOTALL, "i": re.IGNORECASE, "x": re.VERBOSE}
 
 
 @lru_cache(_PATTERNS_KEPT)
@@ -78,22 +69,3 @@ def _set(inner: str) -> str:
     escaped = inner[negated:].replace("\\", r"\\").replace("[", r"\[").replace("^", r"\^").replace("&", r"\&")
     escaped = escaped.replace("~", r"\~").replace("|", r"\|")
     return f"[{'^' if negated else ''}{escaped}]"
-
-
-def regex_matches(text: str, pattern: str, flags: str) -> Value:
-    """Whether `pattern` matches in `text`, or UNDEFINED for a pattern or a flag that there is not."""
-    expression = _regex(pattern, flags)
-    return UNDEFINED if expression is None else expression.search(text) is not None
-
-
-@lru_cache(_PATTERNS_KEPT)
-def _regex(pattern: str, flags: str) -> re.Pattern[str] | None:
-    if len(pattern) > REGEX_CHARACTERS_MAX or not set(flags) <= set(_FLAGS):
-        return None
-    combined = re.RegexFlag(0)
-    for flag in flags:
-        combined |= _FLAGS[flag]
-    try:
-        return re.compile(pattern, combined)
-    except (re.error, RecursionError, OverflowError):
-        return None

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emulators.cosmos.sql.errors import QueryUnservable
+from emulators.cosmos.sql.limits import STEPS_PER_DOCUMENT_MAX
+from emulators.cosmos.sql.shelves import MemoryShelf, Shelf
 from emulators.cosmos.sql.values import UNDEFINED, Value, is_int64, is_number
 
 Implementation = Callable[..., Value]
@@ -101,3 +104,20 @@ class Context:
     """The container's vector embeddings by path."""
     planar: bool = False
     """Whether the container's geospatialConfig says Geometry and not Geography."""
+    shelf: Callable[[], Shelf] = MemoryShelf
+    """Makes a place for what memory should not hold."""
+    steps: int = 0
+    """Values that FROM clauses, nested ones too, have taken since the document was begun."""
+
+    def begin(self) -> None:
+        """Begin a document."""
+        self.steps = 0
+
+    def step(self) -> None:
+        """Take one more value from a FROM clause. Raises QueryUnservable."""
+        self.steps += 1
+        if self.steps > STEPS_PER_DOCUMENT_MAX:
+            raise QueryUnservable(
+                f"The query takes more than {STEPS_PER_DOCUMENT_MAX} values of one document's arrays: filter in "
+                "subqueries before joining."
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from emulators.cosmos.sql.functions.patterns import regex_matches
+from emulators.cosmos.sql.functions.regexes import regex_matches
 from emulators.cosmos.sql.functions.signatures import Registry
 from emulators.cosmos.sql.limits import STRING_CHARACTERS_MAX
 from emulators.cosmos.sql.values import UNDEFINED, Value

@@ -1,0 +1,199 @@
+"""The order service end to end: HTTP to Functions to Cosmos DB to Event Grid to Functions to Cosmos DB.
+
+Beside it, in the same rounds and on the same emulators, host, transport and client settings: bare SDK calls on each
+rung of guarantees (`ladder/`), of which the lowest is the naive flow and the highest makes the service's own calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+import psutil
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.cosmos.aio import ContainerProxy, CosmosClient
+
+from emulators.base.control import CONTROL_HEADER
+from emulators.cosmos.account import WELL_KNOWN_KEY
+from local.client import OrderService
+from local.environment import ROOT
+from local.stack import Options, Stack, free_ports, running_stack
+
+LADDER = Path(__file__).parent / "ladder"
+RUNGS = ("naive", "commit", "relay", "gate")
+SERVICE = "service"
+CLIENTS = 16
+"""Commands in flight."""
+ORDERS = 150
+"""Orders of one round; each gets two commands."""
+IDLE_COMMANDS = 40
+"""Commands of one round whose lag is measured, one at a time."""
+POLL_SECONDS = 0.001
+SETTLE_SECONDS_MAX = 60.0
+
+
+class Cpu(NamedTuple):
+    """CPU seconds that processes have spent so far."""
+
+    app: float
+    emulators: float
+
+
+@dataclass
+class Measured:
+    """What one side did, round by round; per command where it says so."""
+
+    rates: list[float] = field(default_factory=list)
+    """Commands projected a second."""
+    lags: list[float] = field(default_factory=list)
+    """Seconds from a command's answer until its view is there, of an idle system."""
+    app_seconds: list[float] = field(default_factory=list)
+    emulator_seconds: list[float] = field(default_factory=list)
+    """CPU per command."""
+    calls: float = 0.0
+    units: float = 0.0
+    """Requests to Cosmos DB and their charge, per command."""
+
+
+@dataclass
+class Side:
+    """One running stack under measurement."""
+
+    stack: Stack
+    service: OrderService
+    views: ContainerProxy
+    measured: Measured = field(default_factory=Measured)
+    rounds: int = 0
+
+    async def round(self) -> None:
+        """Measure once."""
+        self.rounds += 1
+        orders = [f"r{self.rounds}-{number}" for number in range(ORDERS)]
+        before, counted = self._cpu(), await self._counted()
+        began = time.perf_counter()
+        left = iter(orders)
+
+        async def client() -> None:
+            for order in left:
+                for status in ("created", "approved"):
+                    answer = await self.service.update(order, status)
+                    assert answer.status in (200, 201), answer
+                    await asyncio.sleep(0)
+
+        await asyncio.gather(*(client() for _ in range(CLIENTS)))
+        await self._until_projected(f"r{self.rounds}-", ORDERS)
+        commands = 2 * ORDERS
+        self.measured.rates.append(commands / (time.perf_counter() - began))
+        spent = self._cpu()
+        self.measured.app_seconds.append((spent.app - before.app) / commands)
+        self.measured.emulator_seconds.append((spent.emulators - before.emulators) / commands)
+        calls, units = await self._counted()
+        self.measured.calls, self.measured.units = (calls - counted[0]) / commands, (units - counted[1]) / commands
+        await self._measure_lag()
+
+    async def _measure_lag(self) -> None:
+        for number in range(IDLE_COMMANDS):
+            order = f"i{self.rounds}-{number}"
+            await self.service.update(order, "created")
+            answered = time.perf_counter()
+            while not await self._is_there(order):  # noqa: ASYNC110 - another process makes it so
+                await asyncio.sleep(POLL_SECONDS)
+            self.measured.lags.append(time.perf_counter() - answered)
+
+    async def _is_there(self, order: str) -> bool:
+        query = "SELECT VALUE 1 FROM c WHERE c.id = @id"
+        found = self.views.query_items(query, parameters=[{"name": "@id", "value": order}], partition_key=order)
+        return bool([each async for each in found])
+
+    async def _until_projected(self, prefix: str, orders: int) -> None:
+        query = (
+            "SELECT VALUE COUNT(1) FROM c WHERE c.type = 'view' AND c.status = 'approved' AND STARTSWITH(c.id, @prefix)"
+        )
+        deadline = time.perf_counter() + SETTLE_SECONDS_MAX
+        while time.perf_counter() < deadline:
+            counts = self.views.query_items(query, parameters=[{"name": "@prefix", "value": prefix}])
+            if sum([int(str(each)) async for each in counts]) == orders:
+                return
+            await asyncio.sleep(0.02)
+        raise TimeoutError("the naive flow may show an older status for ever; the others must not come here")
+
+    def _cpu(self) -> Cpu:
+        """CPU seconds so far of the app's host and of the two emulators."""
+
+        def spent(name: str) -> float:
+            process = psutil.Process(self.stack.supervisor.process_id(name))
+            family = [process, *process.children(recursive=True)]
+            return sum(sum(each.cpu_times()[:2]) for each in family)
+
+        return Cpu(spent("functions"), spent("cosmos") + spent("eventgrid"))
+
+    async def _counted(self) -> tuple[float, float]:
+        """(requests for documents, request units) that the Cosmos emulator has counted."""
+        headers = {CONTROL_HEADER: "1"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            answer = await session.get(f"{self.stack.url('cosmos')}/_emulator/metrics")
+            text = await answer.text()
+        calls = units = 0.0
+        for line in text.splitlines():
+            name, _, value = line.rpartition(" ")
+            if name.startswith("cosmos_requests_total") and "docs" in name and "query" not in name:
+                calls += float(value)
+            elif name.startswith("cosmos_request_units_total") and "docs" in name and "query" not in name:
+                units += float(value)
+        return calls, units
+
+
+@asynccontextmanager
+async def side(name: str, directory: Path) -> AsyncIterator[Side]:
+    """A stack that runs the service, or one rung of the ladder."""
+    app = ROOT if name == SERVICE else LADDER
+    options = Options(directory / name, ports=free_ports(), quiet=True, app=app, environment={"RUNG": name})
+    transport = AioHttpTransport(use_env_settings=False)
+    async with (
+        running_stack(options) as stack,
+        OrderService(stack.url("functions")) as service,
+        CosmosClient(stack.url("cosmos"), WELL_KNOWN_KEY, transport=transport) as client,
+    ):
+        yield Side(stack, service, client.get_database_client("orders").get_container_client("orders-read-1"))
+
+
+async def measure(rounds: int) -> dict[str, Measured]:
+    """All sides, in alternating rounds, one stack at a time awake: those that wait cost nothing."""
+    with tempfile.TemporaryDirectory() as directory:
+        measured: dict[str, Measured] = {name: Measured() for name in (SERVICE, *reversed(RUNGS))}
+        for _ in range(rounds):
+            for name, known in measured.items():
+                async with side(name, Path(directory)) as running:
+                    running.measured = known
+                    await running.round()
+    return measured
+
+
+def report(measured: dict[str, Measured]) -> dict[str, Any]:
+    """Ratios of the service to the highest rung (the same calls) and the lowest (naive), and each side's figures."""
+    sides = {
+        name: {
+            "projected per second": round(statistics.median(each.rates), 1),
+            "idle lag p50 ms": round(1000 * statistics.median(each.lags), 1),
+            "idle lag p99 ms": round(1000 * sorted(each.lags)[int(0.99 * len(each.lags))], 1),
+            "app CPU ms per command": round(1000 * statistics.median(each.app_seconds), 2),
+            "emulators CPU ms per command": round(1000 * statistics.median(each.emulator_seconds), 2),
+            "Cosmos DB calls per command": round(each.calls, 2),
+            "request units per command": round(each.units, 2),
+        }
+        for name, each in measured.items()
+    }
+
+    def ratio(other: str) -> float:
+        pairs = zip(measured[SERVICE].rates, measured[other].rates, strict=True)
+        return round(statistics.median(ours / theirs for ours, theirs in pairs), 2)
+
+    return {"sides": sides, "rate to bare calls": ratio("gate"), "rate to naive": ratio("naive")}

@@ -1,0 +1,154 @@
+"""How a query's documents are read: all of a scope in their own order, those that an index finds, or along an index.
+
+The language says what can be looked up (`sql.access`) and in which order (`Statement.order`); here the index policy
+and the sizes decide. An index is made the first time that it would help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from emulators.cosmos import errors
+from emulators.cosmos.errors import Refused
+from emulators.cosmos.sql.access import Access, accesses
+from emulators.cosmos.sql.columns import Column
+from emulators.cosmos.sql.index_policy import is_indexed
+from emulators.cosmos.sql.pushdown import sieve
+from emulators.cosmos.sql.statement import Statement
+from emulators.cosmos.sql.values import Value
+from emulators.cosmos.store import indexes
+from emulators.cosmos.store.catalog import Container
+from emulators.cosmos.store.documents import Scope, count_some
+from emulators.cosmos.store.files import Store
+
+MATCHES_SORTED_MAX = 1000
+"""Documents that an index finds and that are then put into their own order: our choice, a millisecond's work."""
+SMALL_SCOPE_DOCUMENTS = 1000
+"""Documents of a logical partition that are all looked at rather than looked up: our choice."""
+WALKED_SHARE_MIN = 8
+"""A scope that holds less than one in so many of its partition's documents is not found by walking it: our choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A condition for SQLite, the index to use, and the columns along which to walk it; neither: read all in order."""
+
+    where: str = ""
+    bindings: tuple[Any, ...] = ()
+    index: str = ""
+    columns: tuple[Column, ...] = ()
+    ranked: bool = True
+    exact: bool = False
+    """Whether the condition is all of WHERE."""
+
+
+class Planner:
+    """Decides for one query over one container."""
+
+    def __init__(
+        self, store: Store, container: Container, statement: Statement, parameters: Mapping[str, Value]
+    ) -> None:
+        self._store = store
+        self._container = container
+        self._statement = statement
+        policy = container.resource.body.get("indexingPolicy", {})
+        self._sieve = sieve(statement.filled, parameters)
+        self._accesses = [each for each in accesses(statement.filled, parameters) if is_indexed(policy, each.steps)]
+
+    async def reading(self, scopes: list[Scope], *, resumes_walk: bool) -> Reading:
+        """How to read `scopes`. `resumes_walk`: an unordered query goes on along an index, as its last page did."""
+        every = Reading(self._sieve.sql, self._sieve.bindings, exact=self._sieve.exact)
+        if self._statement.container_slot is None or not scopes or self._is_small(scopes):
+            return every
+        if resumes_walk and not self._statement.is_sorted:
+            along = await self._along_range()
+            if along is None:
+                raise Refused(errors.BAD_CONTINUATION)
+            return along
+        looked_up = await self._looked_up(scopes)
+        if looked_up is not None:
+            return looked_up
+        if len(scopes) > 1 or self._statement.is_collected:
+            return every
+        if self._statement.is_sorted:
+            return await self._along_order(scopes[0]) or every
+        return (await self._along_range() if scopes[0].is_whole else None) or every
+
+    def _is_small(self, scopes: list[Scope]) -> bool:
+        """Whether the scopes are parts of partitions, and so few documents that looking at all is quickest."""
+        if any(scope.is_whole for scope in scopes):
+            return False
+        left = SMALL_SCOPE_DOCUMENTS + 1
+        for scope in scopes:
+            left -= count_some(self._store.connection, scope, left)
+        return left > 0
+
+    async def _looked_up(self, scopes: list[Scope]) -> Reading | None:
+        """By the first index that finds few documents, or all of them in their own order already."""
+        for access in self._accesses:
+            name = await self._index((access.column,))
+            if not name:
+                continue
+            in_order = access.points and len(access.bindings) <= 1 and all(scope.is_whole for scope in scopes)
+            if (in_order and not self._statement.is_sorted) or self._few(scopes, name, access):
+                return self._found(access, name)
+        return None
+
+    def _few(self, scopes: list[Scope], name: str, access: Access) -> bool:
+        where, bindings = access.where()
+        left = MATCHES_SORTED_MAX + 1
+        for scope in scopes:
+            left -= count_some(self._store.connection, scope, left, index=name, where=where, bindings=bindings)
+        return left > 0
+
+    async def _along_order(self, scope: Scope) -> Reading | None:
+        columns = self._statement.order
+        if not columns or not self._is_large_share(scope):
+            return None
+        name = await self._index(columns)
+        if not name:
+            return None
+        return Reading(self._sieve.sql, self._sieve.bindings, name, columns, exact=self._sieve.exact)
+
+    async def _along_range(self) -> Reading | None:
+        """Along the first range: its many documents come by value, so that no page has to sort them."""
+        for access in self._accesses:
+            if not access.points:
+                name = await self._index((access.column,))
+                return self._found(access, name, walks=True) if name else None
+        return None
+
+    def _found(self, access: Access, name: str, *, walks: bool = False) -> Reading:
+        where, bindings = access.where()
+        if self._sieve.sql:
+            where, bindings = f"{where} AND ({self._sieve.sql})", [*bindings, *self._sieve.bindings]
+        columns = (access.column,) if walks else ()
+        return Reading(where, tuple(bindings), name, columns, ranked=False, exact=self._sieve.exact)
+
+    def _is_large_share(self, scope: Scope) -> bool:
+        if scope.is_whole:
+            return True
+        whole = Scope(self._container, scope.range, scope.now)
+        total = count_some(self._store.connection, whole, -1)
+        return count_some(self._store.connection, scope, total // WALKED_SHARE_MIN + 1) > total // WALKED_SHARE_MIN
+
+    async def _index(self, columns: tuple[Column, ...]) -> str:
+        """The name of the index over these columns, made now if that is worth it; empty when there is none."""
+        first = columns[0].descends
+        upwards = tuple(Column(each.steps, each.descends is not first) for each in columns)
+        number, connection = self._container.number, self._store.connection
+        name = indexes.name_of(number, upwards)
+        if indexes.exists(connection, name):
+            return name
+        if not indexes.worth_making(connection, number):
+            return ""
+
+        def make(connection: apsw.Connection) -> None:
+            indexes.make(connection, number, upwards)
+
+        await self._store.database.write(make)
+        return name

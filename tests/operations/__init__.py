@@ -1,0 +1,1 @@
+"""The operator's commands, against the order service on served emulators."""
