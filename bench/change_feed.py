@@ -17,7 +17,7 @@ import time
 import azure.functions as func
 from azure.cosmos import CosmosClient, PartitionKey
 
-from bench.__main__ import serving
+from bench.processes import serving
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from emulators.functions_host.testing import FunctionsTestHost
 

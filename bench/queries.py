@@ -23,7 +23,7 @@ import aiohttp
 import apsw
 import orjson
 
-from bench.__main__ import serving
+from bench.processes import serving
 from emulators.cosmos.sql.statement import prepare
 from tests.emulators.cosmos.http import authorization
 
