@@ -1,4 +1,4 @@
-"""`python -m bench`: all benchmarks, or those that are named; each prints ratios against references that it starts itself.
+"""`python -m bench`: all benchmarks, or those that are named; each prints ratios to references that it starts itself.
 
 Each is a module of its own with flags of its own: `python -m bench.eventgrid --help`. With --json the figures of all
 are one document, and it is kept below bench/results/, which is not committed.

@@ -1,4 +1,4 @@
-"""`python -m bench.cosmos_rate`: the Cosmos DB emulator through the official async SDK, beside a server of canned answers.
+"""`python -m bench.cosmos_rate`: the Cosmos DB emulator through the official async SDK, beside canned answers.
 
 Rounds alternate between the two, so that a machine that slows down slows both; the figure is the median ratio.
 """

@@ -1,4 +1,4 @@
-"""`python -m bench.order_service`: the order service end to end: HTTP to Functions to Cosmos DB to Event Grid to Functions to Cosmos DB.
+"""`python -m bench.order_service`: the order service end to end, from an HTTP command to the view in Cosmos DB.
 
 Beside it, in the same rounds and on the same emulators, host, transport and client settings: bare SDK calls on each
 rung of guarantees (`ladder/`), of which the lowest is the naive flow and the highest makes the service's own calls.
