@@ -31,7 +31,7 @@ BENCHMARKS: Mapping[str, str] = {
 
 def main() -> int:
     """Run them one after the other: two at once would measure each other. 1 when one of them failed."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)} (all)")
     parser.add_argument("--json", action="store_true", help="one document with the figures of all")
     chosen = parser.parse_args()
