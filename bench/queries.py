@@ -172,10 +172,10 @@ async def run(count: int, rounds: int) -> dict[str, float]:
     """All figures."""
     with (
         tempfile.TemporaryDirectory() as data,
-        serving("emulators.cosmos", "--port", "0", "--data", data, "--exit-when-stdin-closes") as server,
+        serving("emulators.cosmos", "--port", "0", "--data", data, "--exit-when-stdin-closes") as emulator,
     ):
         async with aiohttp.ClientSession() as session:
-            account = Account(server.url, session)
+            account = Account(emulator.url, session)
             await account.send("POST", "dbs", {"id": "bench"})
             await fill(account, SMALL, max(count // 100, BATCH))
             await fill(account, LARGE, count)

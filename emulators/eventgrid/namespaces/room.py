@@ -74,7 +74,7 @@ class Namespaces:
     async def begin(self) -> None:
         """Provide what is configured and start sweeping."""
         await self._provisioning.begin()
-        self._sweeping = asyncio.create_task(self._sweeper.run())
+        self._sweeping = asyncio.create_task(self._sweeper.run(self._provisioning.delete_subscription))
 
     def stop_waiting(self) -> None:
         """The emulator is about to stop: answer who waits for events."""
