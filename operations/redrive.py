@@ -12,7 +12,7 @@ from rich.table import Table
 from operations.arguments import order_id, since
 from operations.errors import EXIT_DONE, EXIT_LEFT
 from operations.limits import FINDINGS_KEPT_MAX, FINDINGS_SHOWN_MAX
-from operations.output import Bars, Outcome
+from operations.output import Bars, Outcome, table
 from operations.undelivered import Filter, Portion, Source, Undelivered, portions
 from operations.wiring import Deployment
 from order_events import OrderStatusUpdated
@@ -123,12 +123,13 @@ class Redrive:
 
     def tell(self, *, acts: bool) -> list[Table | str]:
         """For people."""
-        table = Table("lies in", "since", "order", "version", "reason", "not understood because")
+        rows = table("lies in", "since", "order", "version", "reason", "not understood because")
         for each in self.listed[:FINDINGS_SHOWN_MAX]:
             order, version = (each.event.order_id, str(each.event.version)) if each.event else ("?", "?")
             since_text = f"{each.since:%Y-%m-%d %H:%M:%S}Z"
-            table.add_row(each.source.value, since_text, order, version, each.reason, each.problem or "")
-        told: list[Table | str] = [table] if self.listed else []
+            problem = "the same" if each.problem == each.reason else each.problem or ""
+            rows.add_row(each.source.value, since_text, order, version, each.reason, problem)
+        told: list[Table | str] = [rows] if self.listed else []
         if (left_out := self.selected - FINDINGS_SHOWN_MAX) > 0:
             told.append(f"… and {left_out} more (--json names up to a thousand)")
         if not acts:
