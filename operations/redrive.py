@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -85,7 +86,8 @@ class Redrive:
         """Select of `portion`, and bring what is selected if this `acts`."""
         places = [place for place, each in enumerate(portion.events) if self._chosen.admits(each)]
         self.selected += len(places)
-        self.listed += [portion.events[place] for place in places][: FINDINGS_KEPT_MAX - len(self.listed)]
+        room = FINDINGS_KEPT_MAX - len(self.listed)
+        self.listed += [replace(portion.events[place], text="") for place in places[:room]]  # each may be a megabyte
         if not acts or not places:
             return
         events = {place: event for place in places if (event := portion.events[place].event) is not None}
