@@ -92,6 +92,18 @@ async def test_a_wrong_settings_file_is_refused(
     assert "cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["garbage", "AccountEndpoint=http://127.0.0.1:9/", "a;b=c"])
+async def test_a_wrong_connection_string_is_told(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    """What is no connection string is named, without repeating what may be a secret."""
+    environment.setenv("CosmosDBConnection", text)
+    assert await run("verify") == 2
+    told = capsys.readouterr().err
+    assert "CosmosDBConnection is not a connection string" in told
+    assert text not in told
+
+
 async def test_a_key_that_is_refused_is_told(
     environment: pytest.MonkeyPatch, service: Service, capsys: pytest.CaptureFixture[str]
 ) -> None:
