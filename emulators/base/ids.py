@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 
 
 class Ids:
@@ -17,7 +16,9 @@ class Ids:
 
     def guid(self) -> str:
         """A version 4 UUID in lower case with dashes, as Azure writes activity and event ids."""
-        return str(uuid.UUID(int=self._dice.getrandbits(128), version=4))
+        text = f"{self._dice.getrandbits(128):032x}"
+        variant = "89ab"[int(text[16], 16) & 3]
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
     def token(self, size_bytes: int = 16) -> bytes:
         """Random bytes for secrets and cookies."""

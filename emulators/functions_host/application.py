@@ -271,7 +271,7 @@ class Host:
             return http.text_response(501, target.not_built)
         call = Call(
             http.request_datum(request, values),
-            trace=continue_trace(request.headers, self._ids),
+            trace=continue_trace(request.headers, self._ids) if function.signature.takes_context else None,
             data=dict(values),
         )
 
