@@ -100,11 +100,11 @@ class Console:
         listed = list(functions)
         if not listed:
             self.always("No job functions found. Try making your job classes and methods public.", "warning")
-            return
-        self.plain()
-        self.plain("Functions:", YELLOW)
-        self.plain()
         enabled = [each for each in listed if not each.disabled]
+        if enabled:
+            self.plain()
+            self.plain("Functions:", YELLOW)
+            self.plain()
         for each in (function for function in enabled if function.route is not None):
             methods = f"[{','.join(each.methods)}] " if each.methods else ""
             address = self._paint(f"{methods}{url}/{each.route}", GREEN)
