@@ -203,17 +203,16 @@ class Supervisor:
         spare, self._spare = self._spare, None
         fresh = [] if spare is None or spare.exited.done() else [spare]
         fresh += [await self._spawn() for _ in range(count - len(fresh))]
-        try:
-            wrong = await asyncio.gather(
-                *(
-                    worker.load(self._plan, number, tolerates_failure=tolerates_failure)
-                    for number, worker in enumerate(fresh, first_number)
-                )
-            )
-        except WorkerFailed:
+        loads = (
+            worker.load(self._plan, number, tolerates_failure=tolerates_failure)
+            for number, worker in enumerate(fresh, first_number)
+        )
+        wrong = await asyncio.gather(*loads, return_exceptions=True)
+        failures = [each for each in wrong if isinstance(each, BaseException)]
+        if failures:
             for worker in fresh:
                 self._retire(worker)
-            raise
+            raise failures[0]
         if wrong[0]:
             self._console.always(f"Worker failed to index functions\n{wrong[0]}", "error")
         return fresh

@@ -48,7 +48,7 @@ def main() -> int:
     except ValueError as refusal:
         print(refusal, file=sys.stderr)
         return EXIT_NOT_STARTED
-    return Worker(order).run()
+    return 0 if order is None else Worker(order).run()
 
 
 class Worker:
