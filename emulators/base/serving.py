@@ -54,7 +54,8 @@ class Request:
     @property
     def path(self) -> str:
         """The percent-decoded path."""
-        return unquote(self.raw_path)
+        path = self.raw_path
+        return unquote(path) if "%" in path else path
 
     @property
     def raw_path(self) -> str:
@@ -125,6 +126,7 @@ class Application:
     located: Callable[[str], None] = _deaf
     stopping: Callable[[], None] = _nothing_to_end
     streams: Callable[[Request], bool] | None = None
+    """Says of a request, before its body is read, whether `handle` reads the body itself, as it comes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,19 @@ class Admin:
         """Wait until what was started by hand has ended."""
         await asyncio.gather(*self._running)
 
+    def call_for(self, name: str, text: str) -> tuple[Function, Call]:
+        """A function and its call for the text of `input`. Raises ValueError that says why there is none."""
+        function = self._registry.find(name)
+        if function is None:
+            known = ", ".join(each.name for each in self._registry.functions)
+            raise ValueError(f"There is no function '{name}'; the app has {known or 'none'}.")
+        if function.error is not None:
+            raise ValueError(f"The '{name}' function is in error: {function.error}")
+        make = self._calls.get(function.trigger.type.lower())
+        if make is None:
+            raise ValueError(f"'{name}' has a {function.trigger.type}, which is not run by hand.")
+        return function, make(function, text)
+
     def _run(self, function: Function | None, request: Request) -> Response:
         """Start one invocation; its outcome is in the log only."""
         if "json" not in request.headers.get("content-type", "").lower():

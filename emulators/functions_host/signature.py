@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulators.functions_host.converters import converter, has_implicit_output
+from emulators.functions_host.converters import converter, has_implicit_output, sdk_converter
 from emulators.functions_host.web import imported_base
 
 IN, OUT, INOUT = 0, 1, 2
@@ -34,6 +34,8 @@ class ParameterType:
 
     binding_type: str
     python_type: Any = None
+    deferred: bool = False
+    """Whether it takes an SDK's client instead of a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ def _parameter_type(name: str, binding: Any, annotations: Mapping[str, Any]) -> 
             f'binding {binding.name} is declared to have the "in" direction in function.json, but its annotation is '
             "azure.functions.Out in Python",
         )
+    if not is_out_annotation and sdk_converter(binding.type, python_type) is not None:
+        return ParameterType(binding.type, python_type, deferred=True)
     chosen = binding.type
     if python_type in (str, bytes) and not has_implicit_output(binding.type):
         chosen = "generic"

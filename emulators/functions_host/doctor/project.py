@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from emulators.base.clock import Clock
+from emulators.base.ids import Ids
+from emulators.functions_host import bundle
 from emulators.functions_host import settings as rules
-from emulators.functions_host.connector import Connectors
 from emulators.functions_host.doctor.findings import Finding, error, warning
 from emulators.functions_host.errors import AppNotIndexed, StartError
 from emulators.functions_host.index import Function, index_functions, load_app
 from emulators.functions_host.limits import SOURCE_BYTES_MAX, SOURCE_FILES_MAX
 from emulators.functions_host.registry import Registry, build_registry
+from emulators.functions_host.services import Services
 from emulators.functions_host.settings import Configuration, Settings
 from emulators.functions_host.watch import is_foreign
 
@@ -93,7 +96,9 @@ def _index(project: Project, merged: Mapping[str, str]) -> None:
             )
         )
         return
-    project.registry = build_registry(functions, Connectors({}, {}), project.settings, project.host)
+    clock = Clock()
+    connectors = bundle.connectors(Services(clock), project.settings, project.host, clock, Ids())
+    project.registry = build_registry(functions, connectors, project.settings, project.host)
 
 
 def _read_sources(root: Path, findings: list[Finding]) -> Iterator[tuple[Path, ast.Module]]:
