@@ -138,29 +138,41 @@ class Host:
         )
         if flags.enable_auth:
             self._keys.find_store()  # what cannot be is said at the start
-        self._admin = Admin(
-            self.registry,
-            self._invoker,
-            console,
-            identity=Identity(
-                root,
-                flags.url,
-                host_id,
-                self._instance_id,
-                configuration,
-                failure="\n".join(part for part in (failure.report, str(failure)) if part) if failure else "",
-                is_offline=self._offline_page is not None,
-            ),
-            supervision=self._supervision,
-            keys=KeysApi(self._keys.load, self._supervision.keys_changed),
-            calls={**manual_calls(self._webhook, timers), **self._sources.manual_calls()},
-        )
+        calls = {**manual_calls(self._webhook, timers), **self._sources.manual_calls()}
+        self._admin = self._make_admin(root, host_id, configuration, failure, calls)
         self._headers = AnswerHeaders(configuration)
         base = None if is_turned_off(settings) else imported_base()
         self._web = None if base is None else WebExtension(base)
         self._throttle = read_throttle(configuration, workers=flags.processes, number=flags.number)
         self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def _make_admin(
+        self,
+        root: Path,
+        host_id: str,
+        configuration: Configuration,
+        failure: AppNotIndexed | None,
+        calls: Mapping[str, Callable[[Function, str], Call]],
+    ) -> Admin:
+        identity = Identity(
+            root,
+            self._flags.url,
+            host_id,
+            self._instance_id,
+            configuration,
+            failure="\n".join(part for part in (failure.report, str(failure)) if part) if failure else "",
+            is_offline=self._offline_page is not None,
+        )
+        return Admin(
+            self.registry,
+            self._invoker,
+            self._console,
+            identity=identity,
+            supervision=self._supervision,
+            keys=KeysApi(self._keys.load, self._supervision.keys_changed),
+            calls=calls,
+        )
 
     def _timers(self, host_id: str) -> list[TimerListener]:
         timers = []
@@ -289,7 +301,7 @@ class Host:
             return http.text_response(501, target.not_built)
         call = Call(
             http.request_datum(request, values),
-            trace=continue_trace(request.headers, self._ids),
+            trace=continue_trace(request.headers, self._ids) if function.signature.takes_context else None,
             data=dict(values),
         )
 
