@@ -28,7 +28,7 @@ from emulators.functions_host.deadlines import read_time_limit
 from emulators.functions_host.errors import AppNotIndexed, FunctionInError
 from emulators.functions_host.headers import AnswerHeaders
 from emulators.functions_host.index import Function
-from emulators.functions_host.invocation import Attempt, Call, Connector, Invoker, Outcome
+from emulators.functions_host.invocation import Attempt, Call, Connector, Invoker, Outcome, retry_warnings
 from emulators.functions_host.keys import SYSTEM_KEYS, KeyRing, Level, satisfies
 from emulators.functions_host.limits import BODY_BYTES_MAX
 from emulators.functions_host.listeners import Listener, Listeners
@@ -103,6 +103,8 @@ class Host:
         self._services = Services(self._clock)
         connector = connector or bundle.connectors(self._services, settings, configuration, self._clock, self._ids)
         self.registry = build_registry(functions, connector, settings, configuration)
+        for warning in retry_warnings(self.registry.functions):
+            console.always(warning, "warning")
         self._invoker = Invoker(
             clock=self._clock,
             ids=self._ids,
@@ -118,17 +120,7 @@ class Host:
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
         self._store: JsonBlobs | None = None
         timers = {each.function.name: each for each in self._timers(host_id)}
-        self._sources = bundle.Sources(
-            self.registry,
-            self._services,
-            self._invoker,
-            settings,
-            configuration,
-            self._clock,
-            self._ids,
-            console,
-            host_id,
-        )
+        self._sources = self._bundled(configuration, host_id)
         ticking = [self._singleton(listener, host_id) for listener in timers.values()]
         listeners = [each for each in (*ticking, *self._sources.listeners) if each.function.runs]
         self._listeners = Listeners(listeners, self._clock, console)
@@ -138,13 +130,42 @@ class Host:
         )
         if flags.enable_auth:
             self._keys.find_store()  # what cannot be is said at the start
-        self._admin = Admin(
+        self._admin = self._administration(root, host_id, configuration, failure, timers)
+        self._headers = AnswerHeaders(configuration)
+        base = None if is_turned_off(settings) else imported_base()
+        self._web = None if base is None else WebExtension(base)
+        self._throttle = read_throttle(configuration, workers=flags.processes, number=flags.number)
+        self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def _bundled(self, configuration: Configuration, host_id: str) -> bundle.Sources:
+        return bundle.Sources(
+            self.registry,
+            self._services,
+            self._invoker,
+            self._settings,
+            configuration,
+            self._clock,
+            self._ids,
+            self._console,
+            host_id,
+        )
+
+    def _administration(
+        self,
+        root: Path,
+        host_id: str,
+        configuration: Configuration,
+        failure: AppNotIndexed | None,
+        timers: dict[str, TimerListener],
+    ) -> Admin:
+        return Admin(
             self.registry,
             self._invoker,
-            console,
+            self._console,
             identity=Identity(
                 root,
-                flags.url,
+                self._flags.url,
                 host_id,
                 self._instance_id,
                 configuration,
@@ -155,12 +176,6 @@ class Host:
             keys=KeysApi(self._keys.load, self._supervision.keys_changed),
             calls={**manual_calls(self._webhook, timers), **self._sources.manual_calls()},
         )
-        self._headers = AnswerHeaders(configuration)
-        base = None if is_turned_off(settings) else imported_base()
-        self._web = None if base is None else WebExtension(base)
-        self._throttle = read_throttle(configuration, workers=flags.processes, number=flags.number)
-        self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def _timers(self, host_id: str) -> list[TimerListener]:
         timers = []

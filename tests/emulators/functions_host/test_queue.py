@@ -128,6 +128,34 @@ def test_a_function_can_be_run_by_hand(host: RunningHost, queues: Queues) -> Non
     assert "by hand!" in queues.until("returned", 1 + ("hello!" in queues.all("returned")))
 
 
+@pytest.mark.read_in_sdk("webjobs-sdk FunctionIndexer.cs CheckRetrySupport: it warns, and the policy is obeyed")
+def test_a_retry_policy_on_a_queue_is_warned_of_and_obeyed(
+    tmp_path: Path, azurite: StorageAddress, queues: Queues
+) -> None:
+    """The failing message is tried again within one delivery, and taken at the third try."""
+    source = """
+import logging
+import azure.functions as func
+app = func.FunctionApp()
+
+@app.queue_trigger(arg_name="message", queue_name="retried", connection="Store")
+@app.retry(strategy="fixed_delay", max_retry_count="3", delay_interval="00:00:00")
+async def Retried(message: func.QueueMessage, context: func.Context):
+    logging.info("delivery %s try %s", message.dequeue_count, context.retry_context.retry_count)
+    if context.retry_context.retry_count < 2:
+        raise RuntimeError("not yet")
+"""
+    queues.send("retried", "text")
+    with running_host(write_app(tmp_path, source, values={"Store": azurite.connection_string})) as host:
+        host.until("Soon retries will not be supported for function 'Retried'.")
+        host.until("Executed 'Functions.Retried' (Succeeded")
+        assert [line.partition("delivery ")[2] for line in host.lines if "delivery " in line] == [
+            "1 try 0",
+            "1 try 1",
+            "1 try 2",
+        ]
+
+
 @pytest.mark.documented("learn.microsoft.com azure-functions functions-host-json: extensions.queues.messageEncoding")
 def test_messages_may_be_plain(tmp_path: Path, azurite: StorageAddress, queues: Queues) -> None:
     """With messageEncoding none, text is taken and put as it is."""
