@@ -54,7 +54,8 @@ class Request:
     @property
     def path(self) -> str:
         """The percent-decoded path."""
-        return unquote(self.raw_path)
+        path = self.raw_path
+        return unquote(path) if "%" in path else path
 
     @property
     def raw_path(self) -> str:
@@ -114,6 +115,7 @@ class Application:
     `located` is told the URL it will be served at, before `open`: with port 0 nobody knows it earlier.
     `stopping` is called when no further connection is taken, before requests in flight are waited for: long polls
     answer now, not when their time is over.
+    `streams` says of a request whose body is not read yet whether `handle` reads it itself, as it comes.
     """
 
     handle: Handler
@@ -223,14 +225,14 @@ def asgi(application: Application) -> Callable[..., Awaitable[None]]:
         scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
         request = _request(scope)
+        whole = True
         if application.streams is not None and application.streams(request):
             request.receive = receive
-            await _send(await application.handle(request), send, close=False)
-            return
-        try:
-            whole, request.body = await _body(receive, request.headers, application.body_bytes_max)
-        except ConnectionResetError:
-            return  # nobody is left to answer
+        else:
+            try:
+                whole, request.body = await _body(receive, request.headers, application.body_bytes_max)
+            except ConnectionResetError:
+                return  # nobody is left to answer
         response = await application.handle(request) if whole else application.refuse_body(request)
         if isinstance(response, Dropped):
             scope["cut"]()

@@ -68,6 +68,10 @@ LOCK_RENEW_SECONDS_MIN = 1.0
 """webjobs-sdk: SingletonManager, the shortest wait before a renewal that failed is tried again."""
 STREAMED_PARTS_MAX = 2
 """Parts of a streamed answer that wait for a slow client: our choice."""
+SOURCE_FILES_MAX = 2_000
+"""Python files of an app that the doctor reads: our choice."""
+SOURCE_BYTES_MAX = 1_000_000
+"""The longest of them: our choice, what is longer was not written by hand."""
 
 COSMOS_SECONDS_MAX = 65.0
 """One request to a Cosmos DB account: azure-cosmos-dotnet-v3 RequestTimeout of the change feed processor."""

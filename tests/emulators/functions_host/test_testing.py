@@ -225,7 +225,7 @@ def test_listeners_reach_real_services(cosmos: Cosmos) -> None:
         database_name="%Database%",
         container_name="c",
         create_lease_container_if_not_exists=True,
-        start_from_beginning=True,  # type: ignore[arg-type] - the library says it is a time
+        start_from_beginning=True,  # type: ignore[arg-type]  # the library says it is a time
     )
     async def changed(documents: func.DocumentList) -> None:
         logging.info("changed %s", [each["id"] for each in documents])
