@@ -103,7 +103,7 @@ class Host:
         self._services = Services(self._clock)
         connector = connector or bundle.connectors(self._services, settings, configuration, self._clock, self._ids)
         self.registry = build_registry(functions, connector, settings, configuration)
-        for warning in retry_warnings(self.registry.functions):
+        for warning in (*retry_warnings(self.registry.functions), *bundle.warnings(self.registry.functions)):
             console.always(warning, "warning")
         self._invoker = Invoker(
             clock=self._clock,
@@ -220,9 +220,9 @@ class Host:
             streams=None if self._web is None else self._is_streamed,
         )
 
-    def call_for(self, name: str, payload: str) -> tuple[Function, Call]:
+    async def call_for(self, name: str, payload: str) -> tuple[Function, Call]:
         """A function and the call that `payload` asks of it, as POST /admin/functions/NAME does. Raises ValueError."""
-        return self._admin.call_for(name, payload)
+        return await self._admin.call_for(name, payload)
 
     def blob_call(self, name: str, path: str, content: bytes) -> tuple[Function, Call]:
         """A blob-triggered function and its call for a blob that need not exist. Raises ValueError."""

@@ -191,7 +191,7 @@ def test_a_saved_change_gets_the_batch_that_the_old_code_could_not_take(
 def test_preferred_locations_are_ignored_by_name(tmp_path: Path, cosmos: Cosmos, database: DatabaseProxy) -> None:
     """The console says that they are not heeded, and the trigger works."""
     with running_host(write(tmp_path, cosmos, database, 'preferred_locations="West Europe"')) as host:
-        host.until("'Changed': preferredLocations 'West Europe' is not heeded by this host.")
+        host.until("'Changed': preferredLocations 'West Europe' of 'documents' is not heeded by this host.")
 
 
 @pytest.mark.documented("learn.microsoft.com azure-functions functions-host: drain mode; admin/host/drain and resume")
