@@ -30,7 +30,7 @@ from emulators.functions_host.triggers import queue as queue_trigger
 from emulators.functions_host.triggers.blob import BlobListener, BlobWork
 from emulators.functions_host.triggers.cosmosdb import CosmosListener
 from emulators.functions_host.triggers.queue import QueueListener
-from emulators.functions_host.triggers.queue_options import queue_options
+from emulators.functions_host.triggers.queue_options import blob_queue_options, queue_options
 
 
 def connectors(
@@ -70,7 +70,7 @@ class Sources:
         host_id: str,
     ) -> None:
         options = queue_options(configuration)
-        work = BlobWork(settings, options, services, clock, console, host_id)
+        work = BlobWork(settings, blob_queue_options(configuration), services, clock, console, host_id)
         sound = [each for each in registry.functions if each.error is None]
         self._feeds = {
             each.name: CosmosListener(each, registry.feeds[each.name], services, invoker, clock, ids, console)

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from emulators.base.clock import Clock
 from emulators.functions_host.bindings.blob import blob_datum, client_datum, download, split_path
+from emulators.functions_host.bindings.queue import encoded
 from emulators.functions_host.connections import StorageConnection, storage_connection
 from emulators.functions_host.console import Console
 from emulators.functions_host.converters import Datum
@@ -284,11 +285,7 @@ class BlobWork:
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
         queue = self._queue(self._name)
-        text = json.dumps(message)
-        if self._options.encodes:
-            import base64
-
-            text = base64.b64encode(text.encode()).decode()
+        text = encoded(json.dumps(message).encode(), encodes=self._options.encodes)
         try:
             await queue.send_message(text)
         except ResourceNotFoundError:

@@ -49,6 +49,11 @@ async def Told(blob: bytes):
 def Client(client: sdk.BlobClient):
     logging.info("client of %s has %s", client.blob_name, client.download_blob().readall())
 
+@app.route(route="stream/{name}")
+@app.blob_input(arg_name="blob", path="store/{name}.txt", **STORE)
+def Stream(req, blob: sdk.StorageStreamDownloader):
+    return b"".join(blob.chunks()).decode()
+
 @app.route(route="read/{name}")
 @app.blob_input(arg_name="text", path="store/{name}.txt", **STORE)
 @app.blob_input(arg_name="raw", path="store/{name}.txt", **STORE)
@@ -87,7 +92,9 @@ def host(tmp_path_factory: pytest.TempPathFactory, azurite: StorageAddress) -> I
         "AzureWebJobsStorage": azurite.connection_string,
         "AzureFunctionsWebHost__hostid": "blobs",
     }
-    options = {"extensions": {"queues": {"maxPollingInterval": "00:00:00.2"}}}
+    options = {
+        "extensions": {"queues": {"maxPollingInterval": "00:00:00.2"}, "blobs": {"poisonBlobThreshold": 3}},
+    }
     with running_host(write_app(tmp_path_factory.mktemp("blobs"), APP, values=values, host=options)) as started:
         for name in ("Taken", "Fails", "Told", "Client"):
             started.until_listening(name)
@@ -126,15 +133,15 @@ def test_a_blob_is_taken_once_for_each_of_its_versions(host: RunningHost, blobs:
     assert len([line for line in host.lines if "took incoming/sub/one.md" in line]) == 2
 
 
-@pytest.mark.documented(f"{TRIGGER}: poison blobs")
+@pytest.mark.documented(f"{TRIGGER}: poison blobs, poisonBlobThreshold")
 def test_a_blob_that_always_fails_ends_in_the_poison_queue(
     host: RunningHost, blobs: BlobServiceClient, azurite: StorageAddress
 ) -> None:
-    """It is tried five times, then a message that names it is in webjobs-blobtrigger-poison."""
+    """It is tried as often as host.json says, then a message that names it is in webjobs-blobtrigger-poison."""
     put(blobs, "failing", "bad.txt", b"bad content")
     host.turn_clock(10)
     host.until("Moving message to queue 'webjobs-blobtrigger-poison'")
-    assert len([line for line in host.lines if "failing on bad content" in line]) == 5
+    assert len([line for line in host.lines if "failing on bad content" in line]) == 3
     [text] = Queues(azurite.connection_string).until("webjobs-blobtrigger-poison", 1)
     message = json.loads(text)
     assert (message["Type"], message["ContainerName"], message["BlobName"]) == ("BlobTrigger", "failing", "bad.txt")
@@ -202,6 +209,7 @@ def test_inputs_read_a_blob_as_they_are_annotated(host: RunningHost, blobs: Blob
     """Text, bytes, a stream and clients; nothing when there is no such blob."""
     put(blobs, "store", "here.txt", b"abc")
     assert host.call("GET", "/api/read/here").text == "abc b'abc' b'abc' b'abc' ['here.txt']"
+    assert host.call("GET", "/api/stream/here").text == "abc"
     assert host.call("GET", "/api/read/away").text == "nothing None None False"
 
 

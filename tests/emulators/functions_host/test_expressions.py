@@ -62,6 +62,16 @@ def test_expressions(data: BindingData, template: str, expected: str) -> None:
     assert data.resolve(template) == expected
 
 
+@pytest.mark.documented(f"{PATTERNS}: dot notation")
+def test_members_of_an_event_and_of_a_message() -> None:
+    """The whole event's names, its data by a dot; the trigger's own names go before a message's members."""
+    event = {"subject": "s", "data": {"orderId": 7}}
+    call = Call(Datum(json.dumps(event), "json"), data=event)
+    assert binding_data("F", call, stopped_clock(), Ids(1)).resolve("{subject}/{data.orderId}") == "s/7"
+    message = Call(Datum('{"Id": "theirs", "to": "x"}', "string"), data={"queueTrigger": "text", "Id": "ours"})
+    assert binding_data("F", message, stopped_clock(), Ids(1)).resolve("{id} {to} {queuetrigger}") == "ours x text"
+
+
 @pytest.mark.documented(PATTERNS)
 @pytest.mark.parametrize(
     ("form", "pattern"),
