@@ -78,7 +78,9 @@ def _listed() -> set[str]:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("tests.conformance", description=__doc__)
     parser.add_argument("selection", nargs="*", help="regular expressions on test ids")
-    parser.add_argument("--quick", action="store_true", help="the files that touch the server most, without tests that race clocks")
+    parser.add_argument(
+        "--quick", action="store_true", help="the files that touch the server most, without tests that race clocks"
+    )
     parser.add_argument("--sets", default="SQV", help="S, Q, V or several (default: %(default)s)")
     parser.add_argument("--area", default="", help="regular expression on the area")
     parser.add_argument("--update", action="store_true", help="add what passes to passing.txt")
