@@ -116,3 +116,12 @@ def test_actionlint_has_no_complaint(tmp_path: Path) -> None:
         (checked / f"{file.parent.name}-{file.name}").write_bytes(file.read_bytes())
     program = tmp_path / "node_modules" / "@tktco" / "node-actionlint" / "bin" / "node-actionlint.js"
     assert node([str(program), ".github/workflows/*.yml"], cwd=tmp_path) == 0
+
+
+def test_the_deployment_hides_no_default() -> None:
+    """A choice that the repository does not set would reach azd as an empty text: each names its default."""
+    parameters = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
+    defaults = dict(re.findall(r"\$\{(ORDERS_\w+)=(\w+)\}", parameters))
+    given = jobs(ROOT / ".github" / "workflows" / "azure-dev.yml")["deploy"]["env"]
+    for name in set(given) & set(defaults):
+        assert given[name] == f"${{{{ vars.{name} || '{defaults[name]}' }}}}"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from tests.conformance.cosmos_sdk.suite import HERE, SuiteError, prepared
-from tests.conformance.emulator import cosmos_emulator
+from tests.conformance.emulator import running
 
 PASSING = HERE / "passing.txt"
 RESULTS = HERE.parent / "results" / "cosmos_sdk"
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(failure, file=sys.stderr)
         return 2
     RESULTS.mkdir(parents=True, exist_ok=True)
-    with cosmos_emulator(RESULTS / "emulator.log", https=True) as endpoint:  # token credentials refuse plain http
+    with running("cosmos", RESULTS / "emulator.log", https=True) as endpoint:  # token credentials refuse plain http
         outcomes = _run_all(suite, endpoint, tests)
         lost = [test for test in tests if test.id in passing and outcomes[test.id][0] != "passed"]
         outcomes |= _run_all(suite, endpoint, lost)

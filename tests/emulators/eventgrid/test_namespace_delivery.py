@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -305,3 +306,19 @@ def test_a_stop_answers_who_waits(tmp_path: Path) -> None:
             running.terminate()
             assert waiting.result(timeout=20) == []
             assert running.wait(timeout=20) == 0
+
+
+@pytest.mark.documented("azure-mgmt-eventgrid Subscription: expirationTimeUtc")
+def test_a_subscription_ends_when_it_expires(emulator: Emulator) -> None:
+    """It is deleted with what waits in it, and found no more."""
+    expires = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251 - the emulator's clock starts at the real time
+    provide(emulator, expirationTimeUtc=expires.isoformat())
+    with pulling(emulator) as sales:
+        sales.publish("1")
+        emulator.advance(3500)
+        assert sales.backlog() == (1, 0, 0)
+        emulator.advance(100)
+        path = TOPIC + "/eventSubscriptions/shipping"
+        emulator.until(lambda: emulator.arm("GET", path).status_code == 404)
+        with pytest.raises(ResourceNotFoundError):
+            sales.receive()
