@@ -30,6 +30,11 @@ class Access:
     """Whether it is an equality, or several."""
 
     @property
+    def in_order(self) -> bool:
+        """Whether an index gives what meets it in the documents' own order: one value does."""
+        return self.points and len(self.bindings) <= 1
+
+    @property
     def column(self) -> Column:
         """What the index is sorted by."""
         return Column(self.steps)
