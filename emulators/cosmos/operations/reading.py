@@ -140,10 +140,11 @@ class Planner:
 
     def _found(self, access: Access, name: str, *, walks: bool = False) -> Reading:
         where, bindings = access.where()
-        if self._sieve.sql:
+        if self._sieve.sql and not access.whole:
             where, bindings = f"{where} AND ({self._sieve.sql})", [*bindings, *self._sieve.bindings]
         columns = (access.column,) if walks else ()
-        return Reading(where, tuple(bindings), name, columns, ranked=False, exact=self._sieve.exact)
+        exact = access.whole or self._sieve.exact
+        return Reading(where, tuple(bindings), name, columns, ranked=False, exact=exact)
 
     def _is_large_share(self, scope: Scope) -> bool:
         if scope.is_whole:
