@@ -27,7 +27,7 @@ from emulators.cosmos.store.files import Store
 
 MATCHES_SORTED_MAX = 1000
 """Documents that an index finds and that are then put into their own order: our choice, a millisecond's work."""
-MATCHES_ENOUGH = 20
+MATCHES_FEW = 50
 """Documents found by an index that no other need be asked to beat: our choice."""
 SMALL_SCOPE_DOCUMENTS = 100
 """Documents of a logical partition that are all looked at rather than looked up: our choice."""
@@ -100,20 +100,20 @@ class Planner:
         return left > 0
 
     async def _looked_up(self, scopes: list[Scope]) -> Reading | None:
-        """By the index that finds fewest documents, or one that finds many in their own order already."""
-        best, least = None, MATCHES_SORTED_MAX + 1
+        """By the first index that finds few documents, or that finds many in their own order already."""
+        named: list[tuple[Access, str]] = []
         for access in self._accesses:
             name = await self._index((access.column,))
-            if not name:
-                continue
-            found = self._matches(scopes, name, access, least)
-            if found < least:
-                best, least = self._found(access, name), found
-            if least <= MATCHES_ENOUGH:
-                break
-            if best is None and access.in_order and not self._statement.is_sorted:
-                best = self._found(access, name) if all(scope.is_whole for scope in scopes) else None
-        return best
+            if name and self._matches(scopes, name, access, MATCHES_FEW + 1) <= MATCHES_FEW:
+                return self._found(access, name)
+            named += [(access, name)] if name else []
+        for access, name in named:
+            if self._matches(scopes, name, access, MATCHES_SORTED_MAX + 1) <= MATCHES_SORTED_MAX:
+                return self._found(access, name)
+        for access, name in named:
+            if access.in_order and not self._statement.is_sorted and all(scope.is_whole for scope in scopes):
+                return self._found(access, name)
+        return None
 
     def _matches(self, scopes: list[Scope], name: str, access: Access, limit: int) -> int:
         """How many documents an index finds in the scopes' partitions, no further than `limit`."""
