@@ -9,18 +9,17 @@ import argparse
 import asyncio
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 
+from bench.processes import serving
 from emulators.cosmos.account import WELL_KNOWN_KEY
 
 IN_FLIGHT = 16
@@ -38,20 +37,6 @@ async def _upsert(container: ContainerProxy) -> None:
 
 
 OPERATIONS: dict[str, Operation] = {"point read": _read, "upsert": _upsert}
-
-
-@contextmanager
-def serving(*command: str) -> Iterator[str]:
-    """A server process and its URL; it ends with the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin
-    assert process.stdout
-    with process, process.stdout, process.stdin:
-        yield process.stdout.readline().split()[1]
-        process.stdin.close()
-        process.wait()
 
 
 async def rate(url: str, operation: Operation, calls: int) -> float:
@@ -85,8 +70,8 @@ def main() -> int:
             for name, operation in OPERATIONS.items():
                 ratios = []
                 for _ in range(chosen.rounds):
-                    ours = asyncio.run(rate(emulator, operation, chosen.calls))
-                    ratios.append(ours / asyncio.run(rate(reference, operation, chosen.calls)))
+                    ours = asyncio.run(rate(emulator.url, operation, chosen.calls))
+                    ratios.append(ours / asyncio.run(rate(reference.url, operation, chosen.calls)))
                 report[name] = {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
     if chosen.json:
         print(json.dumps(report, indent=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -19,6 +20,7 @@ def open_recorder(settings: TelemetrySettings) -> Recorder:
     milliseconds = settings.interval_seconds * 1000
     # Both providers flush at the interpreter's end by themselves; a worker that is killed loses one interval.
     tracers = TracerProvider(resource=resource)
+    trace.set_tracer_provider(tracers)  # where Azure Monitor's exporter looks for the resource
     tracers.add_span_processor(BatchSpanProcessor(spans, schedule_delay_millis=milliseconds))
     reader = PeriodicExportingMetricReader(measurements, export_interval_millis=milliseconds)
     meters = MeterProvider(resource=resource, metric_readers=[reader])

@@ -46,6 +46,8 @@ STORE_THROTTLE_WAIT_SECONDS_MAX = 3
 WALK_PAGE_ITEMS = 5000
 """Documents of one page when every order is read. Cosmos DB gives at most 4 MB a page; the SDK keeps one page for each
 partition."""
+WALK_READ_TIMEOUT_SECONDS = 60
+"""Of such a page, for which nobody waits at a browser."""
 DELETES_AT_ONCE = 8
 ERASE_ATTEMPTS_MAX = 10
 """Tries to put a tombstone in an order's place while commands change the order."""

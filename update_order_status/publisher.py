@@ -91,7 +91,7 @@ class Publisher:
                 except (StoreThrottled, StoreUnavailable, AzureError, TimeoutError) as failure:
                     # Whatever the reason, the command has taken effect and must not fail now. The event stays
                     # pending: the relay will publish it a second time, which the projection tolerates.
-                    log.warning("marking deferred", event=event.event_id, reason=_first_line(failure))
+                    log.warning("marking deferred", event_id=event.event_id, reason=_first_line(failure))
 
         await asyncio.gather(*(mark(event) for event in events))
 

@@ -153,6 +153,9 @@ _WAITING = (
     "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
     "FROM deliveries d JOIN events e ON e.number = d.event WHERE d.queue = ?"
 )
+_DELETE_UNWANTED_EVENT = (
+    "DELETE FROM events WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = ?1)"
+)
 _LETTER_COLUMNS = "number, subscription, container, reason, event_id, due, gives_up, path, content"
 
 
@@ -264,12 +267,13 @@ class Store:
 
         await self.database.write(work)
 
-    async def postpone(self, number: int, due: float) -> bool:
-        """Move a delivery's next attempt without counting one; False when it does not wait any more."""
+    async def postpone(self, number: int, due: float) -> int | None:
+        """Move a delivery's next attempt without counting one; its queue, None when it does not wait any more."""
 
-        def work(connection: apsw.Connection) -> bool:
-            connection.execute("UPDATE deliveries SET due = ? WHERE number = ?", (due, number))
-            return connection.changes() > 0
+        def work(connection: apsw.Connection) -> int | None:
+            update = "UPDATE deliveries SET due = ? WHERE number = ? RETURNING queue"
+            queue: int | None = connection.execute(update, (due, number)).get
+            return queue
 
         return await self.database.write(work)
 
@@ -281,8 +285,8 @@ class Store:
         return [Attempt(*row) for row in rows]
 
     def waiting(self, queue: int, limit: int) -> list[Waiting]:
-        """Deliveries of `queue` in the order of their numbers, for who looks on."""
-        rows = self._read(f"{_WAITING} ORDER BY d.number LIMIT ?", (queue, limit))
+        """Deliveries of `queue`, next due first (the index's order: a large backlog is not sorted)."""
+        rows = self._read(f"{_WAITING} ORDER BY d.due, d.number LIMIT ?", (queue, limit))
         return [Waiting(*row) for row in rows]
 
     def backlog(self) -> dict[int, int]:
@@ -291,8 +295,19 @@ class Store:
 
     async def empty_queue(self, queue: int) -> None:
         """Drop whatever waits in `queue`, in chunks that let others be served."""
-        while gone := self.waiting(queue, DELETE_CHUNK):
-            await self.finish(gone)
+
+        def work(connection: apsw.Connection) -> int:
+            gone = connection.execute(
+                "DELETE FROM deliveries WHERE number IN (SELECT number FROM deliveries WHERE queue = ? LIMIT ?) "
+                "RETURNING number, event",
+                (queue, DELETE_CHUNK),
+            ).fetchall()
+            connection.executemany("DELETE FROM attempts WHERE delivery = ?", ((number,) for number, _ in gone))
+            connection.executemany(_DELETE_UNWANTED_EVENT, ((event,) for _, event in gone))
+            return len(gone)
+
+        while await self.database.write(work):
+            pass
 
     # Dead letters
 
@@ -379,7 +394,4 @@ def _remove(connection: apsw.Connection, gone: Sequence[Waiting]) -> None:
         connection.execute("DELETE FROM deliveries WHERE number = ?", (each.number,))
         if each.attempts:
             connection.execute("DELETE FROM attempts WHERE delivery = ?", (each.number,))
-        connection.execute(
-            "DELETE FROM events WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = ?1)",
-            (each.event,),
-        )
+        connection.execute(_DELETE_UNWANTED_EVENT, (each.event,))

@@ -123,6 +123,8 @@ class Admin:
         if not parts:
             described = [self._describe(each) for each in self._registry.functions]
             return _json(described) if request.method == "GET" else None
+        if [each.lower() for each in parts] == ["download"]:
+            return None  # an endpoint of its own, not a function
         function = self._registry.find(parts[0])
         rest = [each.lower() for each in parts[1:2]] + parts[2:]
         if rest[:1] == [FUNCTION_SCOPE] and len(rest) <= 2:
@@ -151,6 +153,19 @@ class Admin:
     async def finish(self) -> None:
         """Wait until what was started by hand has ended."""
         await asyncio.gather(*self._running)
+
+    def call_for(self, name: str, text: str) -> tuple[Function, Call]:
+        """A function and its call for the text of `input`. Raises ValueError that says why there is none."""
+        function = self._registry.find(name)
+        if function is None:
+            known = ", ".join(each.name for each in self._registry.functions)
+            raise ValueError(f"There is no function '{name}'; the app has {known or 'none'}.")
+        if function.error is not None:
+            raise ValueError(f"The '{name}' function is in error: {function.error}")
+        make = self._calls.get(function.trigger.type.lower())
+        if make is None:
+            raise ValueError(f"'{name}' has a {function.trigger.type}, which is not run by hand.")
+        return function, make(function, text)
 
     def _run(self, function: Function | None, request: Request) -> Response:
         """Start one invocation; its outcome is in the log only."""

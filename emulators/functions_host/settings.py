@@ -114,6 +114,11 @@ class Settings:
         """The connection string called `name`: as it is, or among the connection strings."""
         return self.get(name) or self.get(f"ConnectionStrings:{name}")
 
+    def section(self, name: str) -> dict[str, str]:
+        """The settings `name__member` by lower-case member: a connection by identity."""
+        prefix = name.replace("__", ":").lower() + ":"
+        return {key[len(prefix) :]: value for key, value in self._by_name.items() if key.startswith(prefix) and value}
+
     def resolve(self, text: str) -> str:
         """`text` with every `%Name%` replaced. Raises FunctionInError for one that is not set."""
 

@@ -43,7 +43,7 @@ class WatchRules:
         kind = None
         if len(inner) > 1 and inner[0] in self.directories:
             kind = "Watched directory"
-        elif any(_is_foreign(part) for part in inner[:-1]):
+        elif any(is_foreign(part) for part in inner[:-1]):
             return None
         elif path.suffix == ".py" or path.name.lower() in self.files or inner == (APP_OFFLINE,):
             kind = "File"
@@ -53,7 +53,7 @@ class WatchRules:
         return kind and f"{kind} change of type '{TYPES[change]}' detected for '{path}'"
 
     def _folders(self) -> frozenset[str]:
-        return frozenset(each.name for each in self.root.iterdir() if each.is_dir() and not _is_foreign(each.name))
+        return frozenset(each.name for each in self.root.iterdir() if each.is_dir() and not is_foreign(each.name))
 
 
 def read_rules(root: Path, host: Configuration) -> WatchRules | None:
@@ -82,5 +82,6 @@ async def changes(rules: WatchRules) -> AsyncIterator[str]:
         yield first
 
 
-def _is_foreign(folder: str) -> bool:
+def is_foreign(folder: str) -> bool:
+    """Whether a folder holds no code of the app: environments, caches, hidden ones."""
     return folder in FOREIGN_FOLDERS or folder.startswith(".")

@@ -80,6 +80,7 @@ async def test_a_command_of_a_batch_fails_by_itself(service: Service) -> None:
     results = body(answer)["results"]
     assert (answer.status_code, [result["status"] for result in results]) == (200, [500, 429, 503, 201])
     assert results[0]["problem"]["type"] == "urn:problem-type:orders:failed"
+    assert [result.get("retryAfterSeconds") for result in results] == [None, 1, 1, None]
     service.stack.clear_faults()
     again = body(await service.post_many({"commands": commands}, {"Idempotency-Key": "batch"}))["results"]
     assert [(result["status"], result["replayed"]) for result in again] == [(201, False)] * 3 + [(201, True)]

@@ -84,9 +84,9 @@ async def read(call: Call) -> Response:
     container = call.container()
     at = named_item(call, container, call.partition_key(container))
     store = call.account.store
-    check_session(call, container, at.range)
-    found = find(store.connection, container, at, call.now)
     lsn = lsn_of(store.connection, at.range)
+    check_session(call, container, at.range, lsn)
+    found = find(store.connection, container, at, call.now)
     await store.database.settled()
     headers = container_headers(call, container, at.range, lsn)
     if found is None:

@@ -283,7 +283,17 @@ async def _in_their_own_order(work: Work, start: Position) -> AsyncIterator[Foun
 def _batch(work: Work, scope: Scope, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
     connection, reading = work.call.account.store.connection, work.reading
     if not reading.index:
-        return list(scan(connection, scope, after=after, limit=limit, where=reading.where, bindings=reading.bindings))
+        return list(
+            scan(
+                connection,
+                scope,
+                after=after,
+                limit=limit,
+                where=reading.where,
+                bindings=reading.bindings,
+                by_position=reading.by_position,
+            )
+        )
     where, bindings = f"{reading.where} AND position>?", (*reading.bindings, after)
     return look_up(connection, scope, reading.index, where=where, bindings=bindings, order="position", limit=limit)
 

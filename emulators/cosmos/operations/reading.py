@@ -7,7 +7,7 @@ and the sizes decide. An index is made the first time that it would help.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apsw
@@ -30,7 +30,9 @@ MATCHES_SORTED_MAX = 1000
 SMALL_SCOPE_DOCUMENTS = 1000
 """Documents of a logical partition that are all looked at rather than looked up: our choice."""
 WALKED_SHARE_MIN = 8
-"""A scope that holds less than one in so many of its partition's documents is not found by walking it: our choice."""
+"""A scope that holds less than one in so many of its container's documents is not found by walking them: our choice."""
+WALKED_DOCUMENTS_MIN = 20_000
+"""Unless it holds more than these: our choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Reading:
     ranked: bool = True
     exact: bool = False
     """Whether the condition is all of WHERE."""
+    by_position: bool = False
+    """Whether the scopes are large parts of their partitions."""
 
 
 class Planner:
@@ -64,6 +68,7 @@ class Planner:
         every = Reading(self._sieve.sql, self._sieve.bindings, exact=self._sieve.exact)
         if self._statement.container_slot is None or not scopes or self._is_small(scopes):
             return every
+        every = replace(every, by_position=len(scopes) == 1 and self._is_large_share(scopes[0]))
         if resumes_walk and not self._statement.is_sorted:
             along = await self._along_range()
             if along is None:
@@ -132,9 +137,11 @@ class Planner:
     def _is_large_share(self, scope: Scope) -> bool:
         if scope.is_whole:
             return True
-        whole = Scope(self._container, scope.range, scope.now)
-        total = count_some(self._store.connection, whole, -1)
-        return count_some(self._store.connection, scope, total // WALKED_SHARE_MIN + 1) > total // WALKED_SHARE_MIN
+        enough = min(
+            indexes.documents_made(self._store.connection, self._container.number) // WALKED_SHARE_MIN,
+            WALKED_DOCUMENTS_MIN,
+        )
+        return count_some(self._store.connection, scope, enough + 1) > enough
 
     async def _index(self, columns: tuple[Column, ...]) -> str:
         """The name of the index over these columns, made now if that is worth it; empty when there is none."""

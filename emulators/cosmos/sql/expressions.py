@@ -18,6 +18,7 @@ from emulators.cosmos.sql.limits import (
     EXPRESSIONS_MAX,
     IN_ITEMS_MAX,
     LOGICAL_OPERATORS_MAX,
+    TREE_DEPTH_MAX,
     UDF_CALLS_MAX,
 )
 from emulators.cosmos.sql.nodes import (
@@ -155,13 +156,13 @@ class ExpressionParser:
         """One level of nesting, bounded so that no text exhausts the stack."""
         self._depth += 1
         if self._depth > EXPRESSION_DEPTH_MAX:
-            self._too_deep()
+            self._too_deep(EXPRESSION_DEPTH_MAX)
         yield
         self._depth -= 1
 
-    def _too_deep(self) -> NoReturn:
+    def _too_deep(self, limit: int) -> NoReturn:
         token = self.current
-        raise refused("SC1002", token.start, token.end, near=token.text, limit=EXPRESSION_DEPTH_MAX)
+        raise refused("SC1002", token.start, token.end, near=token.text, limit=limit)
 
     def _count_node(self, node: Node) -> None:
         self._nodes += 1
@@ -254,8 +255,8 @@ class ExpressionParser:
             left = Binary(operator, left, right, span=(left.span[0], right.span[1]))
             self._count_node(left)
             chain += 1
-            if self._depth + chain > EXPRESSION_DEPTH_MAX:
-                self._too_deep()
+            if chain > TREE_DEPTH_MAX:
+                self._too_deep(TREE_DEPTH_MAX)
         return left
 
     def _unary(self) -> Expression:
@@ -274,8 +275,8 @@ class ExpressionParser:
         while (step := self.path_step(node)) is not None:
             node = step
             steps += 1
-            if self._depth + steps > EXPRESSION_DEPTH_MAX:
-                self._too_deep()
+            if steps > TREE_DEPTH_MAX:
+                self._too_deep(TREE_DEPTH_MAX)
         return node
 
     def path_step(self, base: Expression) -> Property | Index | None:

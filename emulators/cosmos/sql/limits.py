@@ -10,8 +10,10 @@ IN_ITEMS_MAX = 16_000
 """queryEngineConfiguration.maxInExpressionItemsCount, recorded."""
 LOGICAL_OPERATORS_MAX = 500
 """queryEngineConfiguration.maxLogicalAndPerSqlQuery and …Or…, recorded: of each kind, per query."""
-EXPRESSION_DEPTH_MAX = 128
-"""Levels of nesting in one query: our choice, far below the interpreter's stack, so that no text can exhaust it."""
+EXPRESSION_DEPTH_MAX = 64
+"""Brackets, calls and subqueries inside each other: our choice; a level takes a dozen of the interpreter's 1,000."""
+TREE_DEPTH_MAX = 250
+"""Operators and steps below each other, brackets or not (1 + 1 + … is one a sign): our choice, for the same reason."""
 VALUE_DEPTH_MAX = 128
 """Levels of an array or object that a text is turned into: an item's own limit."""
 EXPRESSIONS_MAX = 200_000

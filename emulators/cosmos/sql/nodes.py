@@ -286,6 +286,29 @@ def walk(node: Expression) -> Iterator[Expression]:
         yield from walk(child)
 
 
+def deepest(query: Query, levels_max: int) -> Node | None:
+    """A node that lies further down than that many levels, None when there is none. Goes down without recursion."""
+    level: list[Node] = [query]
+    for _ in range(levels_max + 1):
+        level = [below for node in level for below in _below(node)]
+        if not level:
+            return None
+    return level[0]
+
+
+def _below(node: Node) -> Iterator[Node]:
+    if isinstance(node, Subquery):
+        yield node.query
+    elif isinstance(node, Query):
+        yield from (item.expression for item in node.select.items)
+        yield from (source.origin for source in node.sources)
+        yield from (each for each in (node.where, node.rank) if each is not None)
+        yield from node.group_by
+        yield from (key.expression for key in node.order_by)
+    else:
+        yield from children(node)
+
+
 def path(node: Expression) -> tuple[str, tuple[str | int, ...]] | None:
     """(root name, steps) when `node` is a plain path such as c.a["b"][0], else None."""
     steps: list[str | int] = []

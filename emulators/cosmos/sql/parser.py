@@ -5,8 +5,9 @@ The grammar: SELECT [DISTINCT] [TOP n] … [FROM …] [WHERE …] [GROUP BY …]
 
 from __future__ import annotations
 
+from emulators.cosmos.sql.errors import refused
 from emulators.cosmos.sql.expressions import ExpressionParser
-from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, JOINS_MAX
+from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, JOINS_MAX, TREE_DEPTH_MAX
 from emulators.cosmos.sql.nodes import (
     Call,
     Constant,
@@ -21,6 +22,7 @@ from emulators.cosmos.sql.nodes import (
     SortKey,
     Source,
     Subquery,
+    deepest,
 )
 
 
@@ -29,6 +31,9 @@ def parse(text: str) -> Query:
     parser = Parser(text)
     query = parser.query()
     parser.expect_end()
+    if (node := deepest(query, TREE_DEPTH_MAX)) is not None:
+        start, end = node.span
+        raise refused("SC1002", start, end, near=text[start:end], limit=TREE_DEPTH_MAX)
     return query
 
 

@@ -79,23 +79,26 @@ class Scope:
         """Whether it is all of its physical partition."""
         return self.pk is None and self.low <= self.range.low and self.high >= self.range.high
 
-    def where(self, *, indexed: bool = False) -> tuple[str, list[Any]]:
-        """The condition in SQL and its bindings; `indexed`, in the words that an index of paths needs."""
+    def where(self, *, after: int = -1, indexed: bool = False, by_position: bool = False) -> tuple[str, list[Any]]:
+        """The condition in SQL and its bindings, of what lies beyond the position `after`.
+
+        `indexed`: in the words that an index of paths needs. `by_position`: found along the primary key, which is
+        quickest where the scope is a large part of its physical partition.
+        """
+        # A unary plus keeps SQLite from looking a column up that is not what the scope is found by.
         bindings: list[Any]
         if indexed:
             sql, bindings = f"place=? AND {indexes.belongs(self.container.number)}", [self.range.place]
-            if not self.is_whole:
-                sql, bindings = f"{sql} AND epk>=? AND epk<?", [*bindings, self.low, self.high]
-        elif self.low <= self.range.low and self.high >= self.range.high:
-            # The unary plus keeps SQLite on the primary key, whose order readers want.
-            oldest = place_of(self.container.number, self.range.oldest_id)
+        elif self.is_whole or by_position:
+            oldest = place_of(self.container.number, self.range.oldest_id) << COUNTER_BITS
             sql = "position>=? AND position<? AND +place=?"
-            bindings = [oldest << COUNTER_BITS, (self.range.place + 1) << COUNTER_BITS, self.range.place]
+            bindings = [max(oldest, after + 1), (self.range.place + 1) << COUNTER_BITS, self.range.place]
         else:
-            sql, bindings = "place=? AND epk>=? AND epk<?", [self.range.place, self.low, self.high]
+            sql, bindings = "place=? AND +position>?", [self.range.place, after]
+        if not self.is_whole:
+            sql, bindings = f"{sql} AND epk>=? AND epk<?", [*bindings, self.low, self.high]
         if self.pk is not None:
-            sql += " AND pk=?"
-            bindings.append(self.pk)
+            sql, bindings = f"{sql} AND pk=?", [*bindings, self.pk]
         visible, moments = visibility(self.container, self.now)
         return sql + visible, bindings + moments
 
@@ -190,17 +193,14 @@ def scan(
     limit: int = -1,
     where: str = "",
     bindings: Sequence[Any] = (),
+    by_position: bool = False,
 ) -> Iterator[tuple[int, bytes]]:
     """(position, JSON) of the documents in `scope` beyond `after`, in the order of their positions."""
-    condition = f"position>? AND ({where})" if where else "position>?"
-    return select(
-        connection,
-        scope,
-        f"position, {BODY}",
-        where=condition,
-        bindings=(after, *bindings),
-        tail="ORDER BY position LIMIT ?",
-        tail_bindings=(limit,),
+    condition, values = scope.where(after=after, by_position=by_position)
+    extra = f" AND ({where})" if where else ""
+    return connection.execute(
+        f"SELECT position, {BODY} FROM document WHERE {condition}{extra} ORDER BY position LIMIT ?",
+        (*values, *bindings, limit),
     )
 
 

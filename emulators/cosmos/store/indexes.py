@@ -39,10 +39,16 @@ def exists(connection: apsw.Connection, name: str) -> bool:
     return bool(fetch(connection, "SELECT 1 FROM sqlite_schema WHERE type='index' AND name=?", (name,)))
 
 
+def documents_made(connection: apsw.Connection, container: int) -> int:
+    """How many documents a container has ever had: as good as how many there are, and quickly known."""
+    ((made,),) = fetch(connection, "SELECT coalesce(sum(made), 0) FROM range WHERE container=?", (container,))
+    return int(made)
+
+
 def worth_making(connection: apsw.Connection, container: int) -> bool:
     """Whether a container is large enough to look things up in, and may have one more index."""
-    ((made,),) = fetch(connection, "SELECT coalesce(sum(made), 0) FROM range WHERE container=?", (container,))
-    return int(made) >= INDEXED_DOCUMENTS_MIN and len(_names(connection, _prefix(container))) < INDEXES_MAX
+    large = documents_made(connection, container) >= INDEXED_DOCUMENTS_MIN
+    return large and len(_names(connection, _prefix(container))) < INDEXES_MAX
 
 
 def make(connection: apsw.Connection, container: int, columns: Sequence[Column]) -> None:

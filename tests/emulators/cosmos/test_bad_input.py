@@ -122,7 +122,7 @@ CROSS = {"x-ms-documentdb-isquery": "true", "x-ms-documentdb-query-enablecrosspa
         ("GET", "/docs", None, {"a-im": "Incremental Feed", "if-none-match": f"{LONG}~5"}, 400),
         ("PATCH", "/docs/a", {"operations": [{"op": "set", "path": f"/tags/{LONG}", "value": 1}]}, KEY, 400),
         ("PATCH", "/docs/a", {"operations": [{"op": "set", "path": f"/tags/{LONG}/x", "value": 1}]}, KEY, 400),
-        ("POST", "/docs", [{"operationType": "Read"}], {**BULK, "x-ms-documentdb-partitionkeyrangeid": LONG}, 207),
+        ("POST", "/docs", [{"operationType": "Read"}], {**BULK, "x-ms-documentdb-partitionkeyrangeid": LONG}, 410),
         ("POST", "/docs", [{"operationType": "Create", "resourceBody": {"id": "b", "v": DEEP}}], {**BULK, **KEY}, 400),
         ("POST", "/docs", {"query": "SELECT VALUE @v", "parameters": [{"name": "@v", "value": DEEP}]}, CROSS, 400),
         ("POST", "/docs", {"query": "SELECT 1"}, {**CROSS, "x-ms-start-epk": "FF", "x-ms-end-epk": "05"}, 200),

@@ -1,8 +1,13 @@
-"""Expressions and what they are worth, one a line in expressions.txt; adding a case is adding a line."""
+"""Expressions and what they are worth, queries and their results. A case is a line of a file; to add one, add a line.
+
+`cases/*.txt`: `expression => value`, the value as JSON or `undefined`. `queries/*.txt`: `query => results` over the
+documents that a line `documents: [...]` gave last. A line `[mark] source` says where the lines below it are known from.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,26 +16,52 @@ import pytest
 
 from emulators.cosmos.sql.statement import prepare
 from emulators.cosmos.sql.values import UNDEFINED
-from tests.emulators.cosmos.sql.test_plan import context
+from tests.emulators.cosmos.sql.generated import run, running
 
-SECTION = "["
-
-
-def cases() -> Iterator[Any]:
-    """Each line of the file as a test, with its section's evidence as mark."""
-    evidence, source = "", ""
-    for number, line in enumerate(Path(__file__).with_name("expressions.txt").read_text("utf-8").splitlines(), 1):
-        if line.startswith(SECTION) and " => " not in line:
-            evidence, _, source = line[1:].partition("] ")
-        elif line and not line.startswith("#"):
-            expression, _, expected = line.rpartition(" => ")
-            mark = getattr(pytest.mark, evidence)(source)
-            yield pytest.param(expression, expected, marks=mark, id=f"{number}: {expression}")
+HERE = Path(__file__).parent
+SECTION = re.compile(r"\[(seen_on_azure|documented|read_in_sdk|our_choice)\] (.+)")
+DOCUMENTS = "documents: "
 
 
-@pytest.mark.parametrize(("expression", "expected"), list(cases()))
+def lines(folder: str) -> Iterator[tuple[str, str, Any]]:
+    """(place, line, its section's mark) of every case in a folder's files, `documents:` lines included."""
+    for file in sorted((HERE / folder).glob("*.txt")):
+        mark: Any = None
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+            if section := SECTION.fullmatch(line):
+                mark = getattr(pytest.mark, section[1])(section[2])
+            elif line and not line.startswith("#"):
+                yield f"{file.stem} {number}", line, mark
+
+
+def expressions() -> Iterator[Any]:
+    """Each expression with its value."""
+    for place, line, mark in lines("cases"):
+        expression, _, expected = line.rpartition(" => ")
+        yield pytest.param(expression, expected, marks=mark, id=f"{place}: {expression}")
+
+
+def queries() -> Iterator[Any]:
+    """Each query with its documents and results."""
+    documents = "[]"
+    for place, line, mark in lines("queries"):
+        if line.startswith(DOCUMENTS):
+            documents = line.removeprefix(DOCUMENTS)
+            continue
+        query, _, expected = line.rpartition(" => ")
+        yield pytest.param(query, documents, expected, marks=mark, id=f"{place}: {query}")
+
+
+@pytest.mark.parametrize(("expression", "expected"), list(expressions()))
 def test_an_expression_has_the_value_that_its_source_gives(expression: str, expected: str) -> None:
     """SELECT VALUE of it is that value to the type and digit; undefined is no row at all."""
-    rows = [row.value for row in prepare(f"SELECT VALUE {expression}").rows(UNDEFINED, context({}))]
+    rows = [row.value for row in prepare(f"SELECT VALUE {expression}").rows(UNDEFINED, running())]
     wanted = [] if expected == "undefined" else [json.loads(expected)]
     assert json.dumps(rows) == json.dumps(wanted)
+
+
+@pytest.mark.parametrize(("query", "documents", "expected"), list(queries()))
+def test_a_query_has_the_results_that_its_source_gives(query: str, documents: str, expected: str) -> None:
+    """The results are those, in that order; a member's place in its object is of no matter."""
+    found = run(query, json.loads(documents))
+    assert json.dumps(found, sort_keys=True) == json.dumps(json.loads(expected), sort_keys=True)

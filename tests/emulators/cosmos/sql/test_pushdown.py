@@ -9,14 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulators.base.ids import Ids
 from emulators.cosmos.sql.access import accesses
-from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.pushdown import condition, sieve
 from emulators.cosmos.sql.statement import Statement, prepare
 from emulators.cosmos.sql.values import descending, place_of_key
 from emulators.cosmos.sql.walks import stretches
-from tests.emulators.cosmos.sql.generated import DOCUMENTS, PATHS, SCALARS, table_of
+from tests.emulators.cosmos.sql.generated import DOCUMENTS, PATHS, SCALARS, running, table_of
 
 pytestmark = pytest.mark.our_choice("an optimisation of ours; the evaluator is the definition")
 
@@ -29,11 +27,6 @@ def sifted(documents: list[dict[str, Any]], where: str, bindings: list[Any]) -> 
     with table_of(documents) as connection:
         found = connection.execute(f"SELECT position FROM document WHERE {where or 'true'}", bindings).fetchall()
     return {int(str(number)) for (number,) in found}
-
-
-def running(parameters: dict[str, Any]) -> Context:
-    """What a query runs with."""
-    return Context(parameters, lambda: 0, 0, Ids(1).chance, lambda name, arguments: None, {})
 
 
 @given(DOCUMENTS, st.lists(COMPARISONS, min_size=1, max_size=3), st.lists(SCALARS, min_size=3, max_size=3))
