@@ -20,7 +20,7 @@ from emulators.base.faults import Act, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
 from emulators.functions_host import bundle, http
-from emulators.functions_host.admin import Admin, Identity, manual_calls
+from emulators.functions_host.admin import Admin, Identity, MakeCall, manual_calls
 from emulators.functions_host.admin_keys import KeysApi
 from emulators.functions_host.console import Console
 from emulators.functions_host.cors import Cors
@@ -130,7 +130,8 @@ class Host:
         )
         if flags.enable_auth:
             self._keys.find_store()  # what cannot be is said at the start
-        self._admin = self._administration(root, host_id, configuration, failure, timers)
+        calls = {**manual_calls(self._webhook, timers), **self._sources.manual_calls()}
+        self._admin = self._make_admin(root, host_id, configuration, failure, calls)
         self._headers = AnswerHeaders(configuration)
         base = None if is_turned_off(settings) else imported_base()
         self._web = None if base is None else WebExtension(base)
@@ -151,30 +152,31 @@ class Host:
             host_id,
         )
 
-    def _administration(
+    def _make_admin(
         self,
         root: Path,
         host_id: str,
         configuration: Configuration,
         failure: AppNotIndexed | None,
-        timers: dict[str, TimerListener],
+        calls: Mapping[str, MakeCall],
     ) -> Admin:
+        identity = Identity(
+            root,
+            self._flags.url,
+            host_id,
+            self._instance_id,
+            configuration,
+            failure="\n".join(part for part in (failure.report, str(failure)) if part) if failure else "",
+            is_offline=self._offline_page is not None,
+        )
         return Admin(
             self.registry,
             self._invoker,
             self._console,
-            identity=Identity(
-                root,
-                self._flags.url,
-                host_id,
-                self._instance_id,
-                configuration,
-                failure="\n".join(part for part in (failure.report, str(failure)) if part) if failure else "",
-                is_offline=self._offline_page is not None,
-            ),
+            identity=identity,
             supervision=self._supervision,
             keys=KeysApi(self._keys.load, self._supervision.keys_changed),
-            calls={**manual_calls(self._webhook, timers), **self._sources.manual_calls()},
+            calls=calls,
         )
 
     def _timers(self, host_id: str) -> list[TimerListener]:
@@ -304,7 +306,7 @@ class Host:
             return http.text_response(501, target.not_built)
         call = Call(
             http.request_datum(request, values),
-            trace=continue_trace(request.headers, self._ids),
+            trace=continue_trace(request.headers, self._ids) if function.signature.takes_context else None,
             data=dict(values),
         )
 

@@ -197,7 +197,8 @@ class Invoker:
         returned: Datum | None = None
         failure: BaseException | None = None
         try:
-            with self._logs.invocation(invocation_id, function.name), self._deadlines.over(invocation_id):
+            self._deadlines.begin(invocation_id)
+            with self._logs.invocation(invocation_id, function.name):
                 returned = await self._run(function, call, retry, invocation_id)
         except asyncio.CancelledError as raised:
             if self._deadlines.take_expired(invocation_id):
@@ -208,6 +209,8 @@ class Invoker:
                 failure = raised  # the function let it escape: nobody has cancelled this invocation
         except (Exception, SystemExit) as raised:  # noqa: BLE001 - the outcome carries it to whoever answers for it
             failure = raised
+        finally:
+            self._deadlines.end(invocation_id)
         sys.stdout.flush()
         duration = round((time.perf_counter() - started) * 1000)
         ending = f"Id={invocation_id}, Duration={duration}ms)"
@@ -231,15 +234,9 @@ class Invoker:
     async def _run(self, function: Function, call: Call, retry: RetryContext, invocation_id: str) -> Datum | None:
         signature = function.signature
         arguments = await self._arguments(function, call)
-        context = Context(
-            invocation_id,
-            function.name,
-            function.directory,
-            call.trace or TraceContext(new_traceparent(self._ids)),
-            retry,
-        )
         if signature.takes_context:
-            arguments["context"] = context
+            trace = call.trace or TraceContext(new_traceparent(self._ids))
+            arguments["context"] = Context(invocation_id, function.name, function.directory, trace, retry)
         for name in signature.outputs:
             arguments[name] = converters.Out()
         if signature.is_async:
