@@ -104,8 +104,10 @@ class Transaction:
     async def query(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
         """A page of a query's results."""
         text, given = wanted.get("query"), wanted.get("parameters") or []
-        size, token = wanted["pageSize"], wanted["continuation"]
+        size, token = wanted.get("pageSize"), wanted.get("continuation")
         if not isinstance(text, str) or not isinstance(size, int) or not isinstance(token, str):
+            raise Refused(errors.BAD_REQUEST)
+        if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
             raise Refused(errors.BAD_REQUEST)
         await self._bring_all()
         parameters = {str(each.get("name")): each.get("value") for each in given}
@@ -113,7 +115,7 @@ class Transaction:
         account = self._call.account
         start = read_position(account.key, query_key, token) if token else Position()
         size = size if 0 < size <= limits.PAGE_ITEMS_MAX else limits.PAGE_ITEMS_MAX
-        async with functions_of(self._call, self.container, text) as functions:
+        async with functions_of(self._call, self.container, text, in_script=True) as functions:
             context = context_of(self._call, parameters, self.container, functions.call)
             asked = DraftQuery(self._draft.connection, self._draft.scope, context, functions)
             page = await asked.page(text, computed_properties(self.container), start, size)
