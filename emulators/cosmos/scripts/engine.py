@@ -81,7 +81,7 @@ class Engine:
 
     @asynccontextmanager
     async def session(self, *, inner: bool = False) -> AsyncIterator[Session]:
-        """A fresh context for one script. `inner`: on behalf of a script that runs, which must not wait for its like."""
+        """A fresh context for one script. `inner`: on behalf of a script that runs, and must not wait for its like."""
         async with self._inner_places if inner else self._places:
             self._idle = [each for each in self._idle if each.returncode is None]
             worker = self._idle.pop() if self._idle else await self._start()

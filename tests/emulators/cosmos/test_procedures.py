@@ -348,7 +348,8 @@ def test_an_execution_is_charged_and_moves_the_session(hasty: Door) -> None:
         ),
         "function () { Map.prototype.get = null; __.readDocument(__.getAltLink() + '/docs/a'); }",
         (
-            "function () { Error.prototype.toString = null; Object.defineProperty(Error.prototype, 'stack', { value: 1 });"
+            "function () { Error.prototype.toString = null;"
+            " Object.defineProperty(Error.prototype, 'stack', { value: 1 });"
             " throw Object.assign(new Error(), { message: { a: 1 }, name: [] }); }"
         ),
         "function () { throw { toJSON: function () { throw 1; } }; }",
