@@ -22,6 +22,7 @@ from emulators.cosmos.operations.draft_queries import DraftQuery
 from emulators.cosmos.operations.items import CREATED, NO_CONTENT, OK, create_in, delete_in, replace_in, upsert_in
 from emulators.cosmos.partitioning import Key
 from emulators.cosmos.scripts.dialogue import Dialogue, Outcome, Script
+from emulators.cosmos.sessions import check_session
 from emulators.cosmos.store.catalog import Container, Range, Resource
 from emulators.cosmos.store.documents import Address, Stored, address, id_of_rid
 from emulators.cosmos.store.drafts import Draft, Outdated
@@ -183,12 +184,14 @@ _OPERATIONS: Mapping[str, Callable[[Transaction, Mapping[str, Any]], Awaitable[M
 async def transact(call: Call, work: Callable[[Transaction], Awaitable[Result]]) -> tuple[Result, Transaction, int]:
     """Do `work` in a transaction on the call's partition and commit it; what it came to, and the range's LSN then.
 
-    Done anew when others have changed what it read meanwhile, which it cannot know. Raises Refused: 449 in the end.
+    Done anew when others have changed what it read meanwhile, which it cannot know. Raises Refused: 449 in the end, and
+    404 (1002) for a session token that is ahead.
     """
     for _ in range(limits.SCRIPT_ATTEMPTS_MAX):
         container = call.container()
         transaction = Transaction(call, container, call.partition_key(container))
         try:
+            check_session(call, container, transaction.range)
             result = await work(transaction)
             return result, transaction, await transaction.commit()
         except Outdated:

@@ -335,6 +335,9 @@ def test_an_execution_is_charged_and_moves_the_session(hasty: Door) -> None:
     assert float(busy["x-ms-request-charge"]) > float(idle["x-ms-request-charge"]) + 3 * 4.5
     assert int(busy["lsn"]) == int(idle["lsn"]) + 1
     assert busy["x-ms-session-token"] == f"0:-1#{busy['lsn']}"
+    ahead = {"x-ms-session-token": f"0:-1#{int(busy['lsn']) + 1}"}
+    status, _, headers = over_http(hasty, text, ahead)
+    assert (status, headers["x-ms-substatus"]) == (404, "1002")
 
 
 @pytest.mark.our_choice("a script may do what it likes to its own world, and not to the server")
