@@ -17,7 +17,7 @@ import time
 import azure.functions as func
 from azure.cosmos import CosmosClient, PartitionKey
 
-from bench.__main__ import serving
+from bench.processes import serving
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from emulators.functions_host.testing import FunctionsTestHost
 
@@ -31,8 +31,8 @@ def main() -> int:
     parser.add_argument("--changes", type=int, default=40, help="changes to wait for (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
-    with serving("emulators.cosmos", "--port", "0", "--exit-when-stdin-closes") as url:
-        shares = measure(url, chosen.changes)
+    with serving("emulators.cosmos", "--port", "0", "--exit-when-stdin-closes") as emulator:
+        shares = measure(emulator.url, chosen.changes)
     ordered = sorted(shares)
     report = {
         "median": statistics.median(ordered),

@@ -1,4 +1,4 @@
-"""The order service end to end: HTTP to Functions to Cosmos DB to Event Grid to Functions to Cosmos DB.
+"""`python -m bench.order_service`: the order service end to end, from an HTTP command to the view in Cosmos DB.
 
 Beside it, in the same rounds and on the same emulators, host, transport and client settings: bare SDK calls on each
 rung of guarantees (`ladder/`), of which the lowest is the naive flow and the highest makes the service's own calls.
@@ -6,8 +6,11 @@ rung of guarantees (`ladder/`), of which the lowest is the naive flow and the hi
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +23,8 @@ import aiohttp
 import psutil
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import ContainerProxy, CosmosClient
+from rich.console import Console
+from rich.table import Table
 
 from bench import eventsourced
 from emulators.base.control import CONTROL_HEADER
@@ -218,3 +223,28 @@ def _costs(measured: Measured) -> dict[str, float]:
         "Cosmos DB calls per command": round(measured.calls, 2),
         "request units per command": round(measured.units, 2),
     }
+
+
+def main() -> int:
+    """Print each side's figures and the service's ratios to the others."""
+    parser = argparse.ArgumentParser(prog="python -m bench.order_service", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each side (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    chosen = parser.parse_args()
+    found = report(asyncio.run(measure(chosen.rounds)))
+    if chosen.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    sides = found.pop("sides")
+    table = Table("", *sides)
+    for figure in sides[SERVICE]:
+        table.add_row(figure, *(str(each.get(figure, "")) for each in sides.values()))
+    console = Console()
+    console.print(table)
+    for name, ratio in found.items():
+        console.print(f"  {name:<24} {ratio:.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -16,6 +16,7 @@ from emulators.cosmos import routes as cosmos
 from emulators.eventgrid import destinations as eventgrid_destinations
 from emulators.eventgrid.management import routes as eventgrid_management
 from emulators.eventgrid.namespaces import management as eventgrid_namespaces
+from emulators.functions_host import admin, cli, registry
 
 ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = {
@@ -70,9 +71,27 @@ def _event_grid() -> Iterator[str]:
     yield from ("private endpoints and links, MQTT clients, CA certificates and topic spaces of namespaces.", "")
 
 
+def _functions_host() -> Iterator[str]:
+    yield from ("| | |", "|---|---|")
+    yield f"| trigger types | {_listed(sorted(registry.TRIGGERS))} |"
+    yield f"| endpoints below `/admin/host` | {_listed(f'{verb} {path}' for verb, path in admin.HOST_ROUTES)}, keys |"
+    yield f"| endpoints that answer 501 | {_listed(f'/admin/{each}' for each in admin.NOT_BUILT)} |"
+    yield f"| flags of `func start` that are refused | {_listed(cli.REFUSED)} |"
+    yield from (
+        "",
+        "A trigger or binding type that is not built puts its function in error: its route answers 501.",
+        "",
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{each}`" for each in names)
+
+
 PAGES = {
     "cosmos": Page("Cosmos DB emulator", "cosmos", _cosmos),
     "event-grid": Page("Event Grid emulator", "eventgrid", _event_grid),
+    "functions-host": Page("Functions host", "functions_host", _functions_host),
 }
 
 
@@ -88,6 +107,11 @@ def _section(module: ast.Module) -> Iterator[str]:
         for statement in module.body
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
     }
+    named = {
+        ast.unparse(statement.targets[0]): statement.value
+        for statement in module.body
+        if isinstance(statement, ast.Assign)
+    }
     shared = [
         statement.value
         for statement in module.body
@@ -99,7 +123,8 @@ def _section(module: ast.Module) -> Iterator[str]:
     for function in module.body:
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and function.name.startswith("test_"):
             sentence = " ".join((ast.get_docstring(function) or "").split())
-            evidence = _evidence([*function.decorator_list, *shared], constants)
+            decorators = [named.get(ast.unparse(each), each) for each in function.decorator_list]
+            evidence = _evidence([*decorators, *shared], constants)
             yield f"| {sentence} | {evidence} |".replace("\n", " ")
     yield ""
 

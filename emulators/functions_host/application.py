@@ -20,7 +20,7 @@ from emulators.base.faults import Act, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
 from emulators.functions_host import bundle, http
-from emulators.functions_host.admin import Admin, Identity, manual_calls
+from emulators.functions_host.admin import Admin, Identity, MakeCall, manual_calls
 from emulators.functions_host.admin_keys import KeysApi
 from emulators.functions_host.console import Console
 from emulators.functions_host.cors import Cors
@@ -28,7 +28,7 @@ from emulators.functions_host.deadlines import read_time_limit
 from emulators.functions_host.errors import AppNotIndexed, FunctionInError
 from emulators.functions_host.headers import AnswerHeaders
 from emulators.functions_host.index import Function
-from emulators.functions_host.invocation import Attempt, Call, Connector, Invoker, Outcome
+from emulators.functions_host.invocation import Attempt, Call, Connector, Invoker, Outcome, retry_warnings
 from emulators.functions_host.keys import SYSTEM_KEYS, KeyRing, Level, satisfies
 from emulators.functions_host.limits import BODY_BYTES_MAX
 from emulators.functions_host.listeners import Listener, Listeners
@@ -103,6 +103,8 @@ class Host:
         self._services = Services(self._clock)
         connector = connector or bundle.connectors(self._services, settings, configuration, self._clock, self._ids)
         self.registry = build_registry(functions, connector, settings, configuration)
+        for warning in (*retry_warnings(self.registry.functions), *bundle.warnings(self.registry.functions)):
+            console.always(warning, "warning")
         self._invoker = Invoker(
             clock=self._clock,
             ids=self._ids,
@@ -118,17 +120,7 @@ class Host:
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
         self._store: JsonBlobs | None = None
         timers = {each.function.name: each for each in self._timers(host_id)}
-        self._sources = bundle.Sources(
-            self.registry,
-            self._services,
-            self._invoker,
-            settings,
-            configuration,
-            self._clock,
-            self._ids,
-            console,
-            host_id,
-        )
+        self._sources = self._bundled(configuration, host_id)
         ticking = [self._singleton(listener, host_id) for listener in timers.values()]
         listeners = [each for each in (*ticking, *self._sources.listeners) if each.function.runs]
         self._listeners = Listeners(listeners, self._clock, console)
@@ -138,29 +130,54 @@ class Host:
         )
         if flags.enable_auth:
             self._keys.find_store()  # what cannot be is said at the start
-        self._admin = Admin(
-            self.registry,
-            self._invoker,
-            console,
-            identity=Identity(
-                root,
-                flags.url,
-                host_id,
-                self._instance_id,
-                configuration,
-                failure="\n".join(part for part in (failure.report, str(failure)) if part) if failure else "",
-                is_offline=self._offline_page is not None,
-            ),
-            supervision=self._supervision,
-            keys=KeysApi(self._keys.load, self._supervision.keys_changed),
-            calls={**manual_calls(self._webhook, timers), **self._sources.manual_calls()},
-        )
+        calls = {**manual_calls(self._webhook, timers), **self._sources.manual_calls()}
+        self._admin = self._make_admin(root, host_id, configuration, failure, calls)
         self._headers = AnswerHeaders(configuration)
         base = None if is_turned_off(settings) else imported_base()
         self._web = None if base is None else WebExtension(base)
         self._throttle = read_throttle(configuration, workers=flags.processes, number=flags.number)
         self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def _bundled(self, configuration: Configuration, host_id: str) -> bundle.Sources:
+        return bundle.Sources(
+            self.registry,
+            self._services,
+            self._invoker,
+            self._settings,
+            configuration,
+            self._clock,
+            self._ids,
+            self._console,
+            host_id,
+        )
+
+    def _make_admin(
+        self,
+        root: Path,
+        host_id: str,
+        configuration: Configuration,
+        failure: AppNotIndexed | None,
+        calls: Mapping[str, MakeCall],
+    ) -> Admin:
+        identity = Identity(
+            root,
+            self._flags.url,
+            host_id,
+            self._instance_id,
+            configuration,
+            failure="\n".join(part for part in (failure.report, str(failure)) if part) if failure else "",
+            is_offline=self._offline_page is not None,
+        )
+        return Admin(
+            self.registry,
+            self._invoker,
+            self._console,
+            identity=identity,
+            supervision=self._supervision,
+            keys=KeysApi(self._keys.load, self._supervision.keys_changed),
+            calls=calls,
+        )
 
     def _timers(self, host_id: str) -> list[TimerListener]:
         timers = []
@@ -205,9 +222,9 @@ class Host:
             streams=None if self._web is None else self._is_streamed,
         )
 
-    def call_for(self, name: str, payload: str) -> tuple[Function, Call]:
+    async def call_for(self, name: str, payload: str) -> tuple[Function, Call]:
         """A function and the call that `payload` asks of it, as POST /admin/functions/NAME does. Raises ValueError."""
-        return self._admin.call_for(name, payload)
+        return await self._admin.call_for(name, payload)
 
     def blob_call(self, name: str, path: str, content: bytes) -> tuple[Function, Call]:
         """A blob-triggered function and its call for a blob that need not exist. Raises ValueError."""
@@ -289,7 +306,7 @@ class Host:
             return http.text_response(501, target.not_built)
         call = Call(
             http.request_datum(request, values),
-            trace=continue_trace(request.headers, self._ids),
+            trace=continue_trace(request.headers, self._ids) if function.signature.takes_context else None,
             data=dict(values),
         )
 

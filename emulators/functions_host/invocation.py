@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -197,7 +197,8 @@ class Invoker:
         returned: Datum | None = None
         failure: BaseException | None = None
         try:
-            with self._logs.invocation(invocation_id, function.name), self._deadlines.over(invocation_id):
+            self._deadlines.begin(invocation_id)
+            with self._logs.invocation(invocation_id, function.name):
                 returned = await self._run(function, call, retry, invocation_id)
         except asyncio.CancelledError as raised:
             if self._deadlines.take_expired(invocation_id):
@@ -208,6 +209,8 @@ class Invoker:
                 failure = raised  # the function let it escape: nobody has cancelled this invocation
         except (Exception, SystemExit) as raised:  # noqa: BLE001 - the outcome carries it to whoever answers for it
             failure = raised
+        finally:
+            self._deadlines.end(invocation_id)
         sys.stdout.flush()
         duration = round((time.perf_counter() - started) * 1000)
         ending = f"Id={invocation_id}, Duration={duration}ms)"
@@ -231,15 +234,9 @@ class Invoker:
     async def _run(self, function: Function, call: Call, retry: RetryContext, invocation_id: str) -> Datum | None:
         signature = function.signature
         arguments = await self._arguments(function, call)
-        context = Context(
-            invocation_id,
-            function.name,
-            function.directory,
-            call.trace or TraceContext(new_traceparent(self._ids)),
-            retry,
-        )
         if signature.takes_context:
-            arguments["context"] = context
+            trace = call.trace or TraceContext(new_traceparent(self._ids))
+            arguments["context"] = Context(invocation_id, function.name, function.directory, trace, retry)
         for name in signature.outputs:
             arguments[name] = converters.Out()
         if signature.is_async:
@@ -299,6 +296,16 @@ def failure_text(function: str, failure: BaseException) -> str:
         f"System.Private.CoreLib: Result: Failure\nException: {type(failure).__name__}: {failure}\n"
         f"Stack: {user_traceback(failure)}"
     )
+
+
+def retry_warnings(functions: Iterable[Function]) -> Iterator[str]:
+    """What the host says at its start of retry policies on triggers that it does not mean them for. Pure."""
+    for each in functions:
+        if each.runs and each.retry is not None and each.trigger.type.lower() not in RETRY_IS_EXPECTED:
+            yield (
+                f"Soon retries will not be supported for function '{each.name}'. "
+                "For more information, please visit http://aka.ms/func-retry-policies."
+            )
 
 
 def _retry_exception(failure: BaseException | None) -> RetryException | None:

@@ -57,7 +57,9 @@ class Listeners:
         self.running: set[str] = set()
 
     def start(self) -> None:
-        """Start every listener, each on its own."""
+        """Start every listener, each on its own; those that are started go on."""
+        if self._tasks:
+            return
         for each in self._listeners:
             task = asyncio.create_task(self._keep(each), name=f"listen {each.function.name}")
             task.add_done_callback(partial(self._note_end, each.function.name))

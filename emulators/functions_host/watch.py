@@ -12,15 +12,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from watchfiles import Change, awatch
-
 from emulators.functions_host.limits import WATCH_BURST_MILLISECONDS, WATCH_QUIET_MILLISECONDS
 from emulators.functions_host.settings import Configuration
 
 APP_OFFLINE = "app_offline.htm"
 WATCHED_FILES = ("host.json", "function.json", "proxies.json")
 FOREIGN_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "env"})
-TYPES = {Change.added: "Created", Change.modified: "Changed", Change.deleted: "Deleted"}
+TYPES = {"added": "Created", "modified": "Changed", "deleted": "Deleted"}
 
 
 @dataclass
@@ -35,7 +33,7 @@ class WatchRules:
     def __post_init__(self) -> None:
         self._known = self._folders()
 
-    def describe(self, change: Change, path: Path) -> str | None:
+    def describe(self, change: str, path: Path) -> str | None:
         """The host's words for a change that loads the app again, or None."""
         inner = path.relative_to(self.root).parts
         if not inner:
@@ -66,10 +64,12 @@ def read_rules(root: Path, host: Configuration) -> WatchRules | None:
 
 async def changes(rules: WatchRules) -> AsyncIterator[str]:
     """One sentence each time a burst of changes that concern the app has ended. Raises OSError."""
+    from watchfiles import Change, awatch  # takes its time, and the app can be loaded meanwhile
+
     described: list[str] = []
 
     def concerns(change: Change, path: str) -> bool:
-        sentence = rules.describe(change, Path(path))
+        sentence = rules.describe(change.raw_str(), Path(path))
         if sentence is not None:
             described.append(sentence)
         return sentence is not None

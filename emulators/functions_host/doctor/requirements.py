@@ -49,7 +49,7 @@ def check_requirements(project: Project) -> Iterator[Finding]:
         yield error(
             "requirements-missing",
             "requirements.txt",
-            "There is none: Azure's build installs nothing, and the app cannot import azure.functions' dependencies.",
+            "There is none: Azure's build then installs nothing that the code imports.",
             "Write one that names azure-functions and what the code imports.",
         )
         return

@@ -161,6 +161,22 @@ def test_drain_stops_listeners_and_tells_when_all_is_done(tmp_path: Path) -> Non
 
 
 @CONTROLLER
+def test_a_timer_under_a_lock_listens_again_after_a_drain(tmp_path: Path, azurite: StorageAddress) -> None:
+    """The lock is let go by the drain and taken again by the resume."""
+    source = APP.replace(", use_monitor=False", "")
+    values = {"AzureWebJobsStorage": azurite.connection_string, "AzureFunctionsWebHost__hostid": "drained"}
+    with running_host(write_app(tmp_path, source, values=values)) as host:
+        host.until_listening("Tick")
+        host.call("POST", "/admin/host/drain").raise_for_status()
+        while host.call("GET", "/admin/emulator/health").json()["listening"]:
+            pass  # the drain has been answered before it has ended
+        host.call("POST", "/admin/host/resume").raise_for_status()
+        host.until_listening("Tick")
+        host.turn_clock(3600)
+        host.until("Executed 'Functions.Tick' (Succeeded")
+
+
+@CONTROLLER
 def test_the_host_goes_offline_and_comes_back(tmp_path: Path) -> None:
     """PUT state offline: 503 with the page of app_offline.htm, admin still answers; running brings it back."""
     with running_host(write_app(tmp_path, APP)) as host:
