@@ -132,8 +132,9 @@ class Work:
 
     @property
     def gives_bodies(self) -> bool:
-        """Whether results are stored documents, chosen by SQLite alone: nobody has to look into them."""
-        return self.statement.is_whole_documents and self.reading.exact
+        """Whether results are stored documents, chosen and ordered by SQLite alone: nobody has to look into them."""
+        in_order = not self.statement.is_sorted or bool(self.reading.columns)
+        return self.statement.is_whole_documents and self.reading.exact and in_order
 
     def value(self, body: bytes) -> Value:
         """The document in a body, or something in its place where nobody looks into it."""
