@@ -127,6 +127,19 @@ def test_aggregates_over_all_documents(orders: ContainerProxy) -> None:
     assert ask(orders, "SELECT VALUE MAX(c.updatedAt) FROM c") == ["2026-01-05"]
 
 
+@pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/nosql/query/order-by")
+@pytest.mark.parametrize("where", ["", "WHERE c.number > 0", "WHERE c.kind = 'k' AND c.number > 0"])
+def test_whole_documents_come_in_the_order_asked_for(database: DatabaseProxy, where: str) -> None:
+    """SELECT * is in order too, up and down, whoever decides its filter, in one partition and over all."""
+    container = database.create_container("numbers", PartitionKey("/pk"))
+    for number in (1, 3, 2):
+        container.create_item({"id": f"n{number}", "pk": "p", "kind": "k", "number": number})
+    for direction, expected in (("", [1, 2, 3]), ("DESC", [3, 2, 1])):
+        text = f"SELECT * FROM c {where} ORDER BY c.number {direction}"
+        assert [each["number"] for each in container.query_items(text, partition_key="p")] == expected
+        assert [each["number"] for each in ask(container, text)] == expected
+
+
 @pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/nosql/query/keywords#top")
 def test_top_takes_the_first_of_an_order(orders: ContainerProxy) -> None:
     """TOP after a filter and an order is what a relay asks for: the oldest pending ones."""
