@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import platform
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -50,6 +51,7 @@ from emulators.functions_host.web import WebExtension, imported_base, is_turned_
 
 WEBHOOK = re.compile(r"/runtime/webhooks/([^/]+)(/.*)?", re.IGNORECASE)
 WEBHOOK_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS"})
+EXIT_BLOCKED = 4
 HOME_PAGE = (
     b"<!DOCTYPE html><html><body><p>The Functions host of the local emulators is up and running.</p></body></html>"
 )
@@ -113,6 +115,7 @@ class Host:
             default_retry=read_host_retry_policy(configuration),
             time_limit_seconds=read_time_limit(configuration),
             timed_out=self._replace_worker,
+            blocked=None if supervision is None else self._end_process,
         )
         host_id = settings.get("AzureFunctionsWebHost:hostid") or default_host_id(root)
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
@@ -411,6 +414,14 @@ class Host:
     def activity(self) -> Activity:
         """What is under way here."""
         return Activity(self._invoker.outstanding, self._invoker.outstanding_retries)
+
+    def _end_process(self, invocation_id: str) -> None:
+        self._console.always(
+            f"The function of invocation '{invocation_id}' holds the event loop beyond functionTimeout. Its worker "
+            "process is ended, and all invocations with it. Make it a plain `def`, or await what it waits for.",
+            "error",
+        )
+        os._exit(EXIT_BLOCKED)
 
     def _replace_worker(self, invocation_id: str) -> None:
         why = f"A function timeout has occurred. Restarting worker process executing invocationId '{invocation_id}'."
