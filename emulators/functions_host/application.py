@@ -105,18 +105,8 @@ class Host:
         self._services = Services(self._clock)
         connector = connector or bundle.connectors(self._services, settings, configuration, self._clock, self._ids)
         self.registry = build_registry(functions, connector, settings, configuration)
-        self._invoker = Invoker(
-            clock=self._clock,
-            ids=self._ids,
-            console=console,
-            logs=logs,
-            connector=connector,
-            observer=observer,
-            default_retry=read_host_retry_policy(configuration),
-            time_limit_seconds=read_time_limit(configuration),
-            timed_out=self._replace_worker,
-            blocked=None if supervision is None else self._end_process,
-        )
+        blocked = None if supervision is None else self._end_process
+        self._invoker = self._make_invoker(configuration, logs, connector, observer, blocked)
         host_id = settings.get("AzureFunctionsWebHost:hostid") or default_host_id(root)
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
         self._store: JsonBlobs | None = None
@@ -149,6 +139,27 @@ class Host:
         self._throttle = read_throttle(configuration, workers=flags.processes, number=flags.number)
         self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def _make_invoker(
+        self,
+        configuration: Configuration,
+        logs: InvocationLogs,
+        connector: Connector,
+        observer: Callable[[Attempt], None],
+        blocked: Callable[[str], None] | None,
+    ) -> Invoker:
+        return Invoker(
+            clock=self._clock,
+            ids=self._ids,
+            console=self._console,
+            logs=logs,
+            connector=connector,
+            observer=observer,
+            default_retry=read_host_retry_policy(configuration),
+            time_limit_seconds=read_time_limit(configuration),
+            timed_out=self._replace_worker,
+            blocked=blocked,
+        )
 
     def _make_admin(
         self,
