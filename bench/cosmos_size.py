@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 
-from bench.cosmos_cost import Server
+from bench.processes import Serving, serving
 from tests.emulators.cosmos.http import authorization
 
 TEXT = "x" * 850
@@ -33,24 +32,11 @@ KEY = {"paths": ["/pk"], "kind": "Hash", "version": 2}
 
 
 @contextmanager
-def emulator(data: Path) -> Iterator[tuple[Server, float]]:
+def emulator(data: str) -> Iterator[tuple[Serving, float]]:
     """An emulator on `data` and the seconds that it took to be ready."""
     began = time.perf_counter()
-    command = [sys.executable, "-m", "emulators.cosmos", "--port", "0", "--data", str(data), "--exit-when-stdin-closes"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin
-    assert process.stdout
-    with process, process.stdout, process.stdin:
-        url = process.stdout.readline().split()[1]
-        yield Server("emulator", url, process.pid), time.perf_counter() - began
-        process.stdin.close()
-        process.wait()
-
-
-def resident_megabytes(server: Server) -> float:
-    """What of the process is in memory."""
-    lines = Path(f"/proc/{server.process}/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+    with serving("emulators.cosmos", "--port", "0", "--data", data, "--exit-when-stdin-closes") as server:
+        yield server, time.perf_counter() - began
 
 
 class Account:
@@ -95,14 +81,14 @@ class Account:
 
 
 @asynccontextmanager
-async def account(server: Server) -> AsyncIterator[Account]:
+async def account(server: Serving) -> AsyncIterator[Account]:
     """A client of a server that has the database d."""
     async with aiohttp.ClientSession() as session:
         made = Account(server.url, session)
         yield made
 
 
-async def write_cost(server: Server, client: Account, container: str, first: int, calls: int) -> float:
+async def write_cost(server: Serving, client: Account, container: str, first: int, calls: int) -> float:
     """Microseconds of the server's CPU for one create in a container."""
     numbers = iter(range(first, first + calls))
 
@@ -117,16 +103,16 @@ async def write_cost(server: Server, client: Account, container: str, first: int
     return 1e6 * (server.cpu_seconds() - began) / calls
 
 
-async def memory(server: Server) -> float:
+async def memory(server: Serving) -> float:
     """Megabytes resident after 100,000 documents of 1 KB."""
     async with account(server) as client:
         await client.send("POST", "dbs", {"id": "d"})
         await client.send("POST", "dbs/d/colls", {"id": "c", "partitionKey": KEY})
         await client.fill("c", 0, 100_000)
-    return resident_megabytes(server)
+    return server.memory_mib()
 
 
-async def many_containers(server: Server, count: int) -> float:
+async def many_containers(server: Serving, count: int) -> float:
     """CPU for making a container and writing to it: the last hundred's beside the first hundred's."""
     part = min(100, count // 2)
     costs = []
@@ -145,7 +131,7 @@ async def many_containers(server: Server, count: int) -> float:
     return costs[-1] / costs[0]
 
 
-async def growth(server: Server, items: int, rounds: int) -> float:
+async def growth(server: Serving, items: int, rounds: int) -> float:
     """Cost of a create in a container of `items` over that in one of a thousand, rounds of both in turn."""
     async with account(server) as client:
         await client.send("POST", "dbs", {"id": "d"})
@@ -167,24 +153,38 @@ def main() -> int:
     )
     parser.add_argument("--containers", type=int, default=1000, help="containers to make (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of the comparison (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
+    figures: dict[str, float] = {}
+
+    def note(what: str, figure: float) -> None:
+        figures[what] = figure
+        if not chosen.json:
+            print(f"{what}: {figure:.2f}", flush=True)
+
     starts = []
     for _ in range(chosen.rounds):
-        with tempfile.TemporaryDirectory() as data, emulator(Path(data)) as (_, seconds):
+        with tempfile.TemporaryDirectory() as data, emulator(data) as (_, seconds):
             starts.append(seconds)
-    print(f"start to ready: {statistics.median(starts):.2f} s")
+    note("start to ready, seconds", statistics.median(starts))
     with tempfile.TemporaryDirectory() as data:
-        with emulator(Path(data)) as (server, _):
-            print(f"100,000 documents of 1 KB: {asyncio.run(memory(server)):.0f} MB resident", flush=True)
-        with emulator(Path(data)) as (server, seconds):
-            print(f"  opened again: ready in {seconds:.2f} s, {resident_megabytes(server):.0f} MB resident", flush=True)
-    with tempfile.TemporaryDirectory() as data, emulator(Path(data)) as (server, _):
-        ratio = asyncio.run(many_containers(server, chosen.containers))
-        print(f"{chosen.containers} containers: making and writing to one costs {ratio:.2f} of what it did at first,")
-        print(f"  {resident_megabytes(server):.0f} MB resident", flush=True)
-    with tempfile.TemporaryDirectory() as data, emulator(Path(data)) as (server, _):
+        with emulator(data) as (server, _):
+            note("100,000 documents of 1 KB, MiB resident", asyncio.run(memory(server)))
+        with emulator(data) as (server, seconds):
+            note("opened again, seconds", seconds)
+            note("opened again, MiB resident", server.memory_mib())
+    with tempfile.TemporaryDirectory() as data, emulator(data) as (server, _):
+        name = f"{chosen.containers:,} containers"
+        note(
+            f"{name}, CPU of making and writing to one beside the first ones'",
+            asyncio.run(many_containers(server, chosen.containers)),
+        )
+        note(f"{name}, MiB resident", server.memory_mib())
+    with tempfile.TemporaryDirectory() as data, emulator(data) as (server, _):
         ratio = asyncio.run(growth(server, chosen.items, chosen.rounds))
-        print(f"a create among {chosen.items:,} items beside one among 1,000: {ratio:.2f} of the CPU")
+        note(f"a create among {chosen.items:,} items beside one among 1,000, CPU", ratio)
+    if chosen.json:
+        print(json.dumps(figures, indent=2))
     return 0
 
 

@@ -52,7 +52,7 @@ class Floor:
         target = parse_target(request.raw_path)
         headers = request.headers
         upserts, batches = headers.get("x-ms-documentdb-is-upsert", ""), headers.get("x-ms-cosmos-is-batch-request", "")
-        kind = (request.method, target.shape, upserts + batches)
+        kind = (request.method, target.shape, f"{upserts}|{batches}")
         answer = self._answers.get(kind)
         if answer is None or "docs" not in target.types:
             async with self._first:

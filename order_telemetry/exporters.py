@@ -40,7 +40,8 @@ def _exporters(settings: TelemetrySettings) -> tuple[SpanExporter, MetricExporte
             from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-            return OTLPSpanExporter(), OTLPMetricExporter()
+            seconds_max = settings.otlp_export_seconds_max
+            return OTLPSpanExporter(timeout=seconds_max), OTLPMetricExporter(timeout=seconds_max)
         case "azuremonitor":
             from azure.monitor.opentelemetry.exporter import AzureMonitorMetricExporter, AzureMonitorTraceExporter
 

@@ -32,6 +32,9 @@ PENDING_UNREADABLE_MAX = 5000
 RELAY_GRACE_SECONDS = 10.0
 """Younger pending events are left to the request that made them, unless the setting says otherwise."""
 MARKS_AT_ONCE = 8
+"""Orders whose events are marked at a time."""
+BATCH_OPERATIONS_MAX = 100
+"""Operations of one transactional batch (Azure Cosmos DB service quotas)."""
 
 STORE_READ_TIMEOUT_SECONDS = 5
 """Cosmos DB ends a transactional batch after 5 s (Azure Cosmos DB service quotas)."""

@@ -50,12 +50,14 @@ class Request:
     client: str = "127.0.0.1"
     receive: Receive | None = None
     """Where `Application.streams`: the ASGI messages of the body, which is not read then, and of the client's end."""
+    _path: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def path(self) -> str:
-        """The percent-decoded path."""
-        path = self.raw_path
-        return unquote(path) if "%" in path else path
+        """The percent-decoded path, decoded once: many rooms ask for it."""
+        if not self._path:
+            self._path = unquote(self.raw_path)
+        return self._path
 
     @property
     def raw_path(self) -> str:

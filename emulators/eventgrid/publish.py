@@ -90,7 +90,7 @@ class Publisher:
             woken.update(each.number for each in wanting)
             accepted.append((event, [self._target(each, now) for each in wanting]))
         if accepted:
-            await self._store.accept(source.id, now, accepted)
+            await self._store.accept(now, accepted)
         for name, count in matched.items():
             self._metrics.add(metrics.MATCHED, count, topic=source.name, subscription=name)
         self._metrics.add(metrics.PUBLISHED, len(events), topic=source.name)

@@ -18,7 +18,7 @@ from emulators.base.sqlite import Database
 from emulators.eventgrid.conversion import Stored
 from emulators.eventgrid.schemas import Event, Schema
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 DELETE_CHUNK = 5_000
 """Deliveries deleted in one transaction when a subscription goes, so that others are served between. Our choice."""
 
@@ -35,8 +35,8 @@ CREATE TABLE events (
   number INTEGER PRIMARY KEY,
   id TEXT NOT NULL,
   schema TEXT NOT NULL,
-  topic TEXT NOT NULL,
   published REAL NOT NULL,
+  waiting INTEGER NOT NULL,             -- deliveries: the event goes with the last of them
   size INTEGER NOT NULL,
   body BLOB NOT NULL
 );
@@ -49,7 +49,6 @@ CREATE TABLE deliveries (
   attempts INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX deliveries_by_due ON deliveries (queue, due);
-CREATE INDEX deliveries_by_event ON deliveries (event);
 CREATE TABLE attempts (
   delivery INTEGER NOT NULL,
   number INTEGER NOT NULL,
@@ -153,9 +152,6 @@ _WAITING = (
     "SELECT d.number, d.event, e.id, d.due, d.expires, d.attempts, e.published, e.size "
     "FROM deliveries d JOIN events e ON e.number = d.event WHERE d.queue = ?"
 )
-_DELETE_UNWANTED_EVENT = (
-    "DELETE FROM events WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = ?1)"
-)
 _LETTER_COLUMNS = "number, subscription, container, reason, event_id, due, gives_up, path, content"
 
 
@@ -212,15 +208,15 @@ class Store:
 
     # Queues
 
-    async def accept(self, topic: str, published: float, events: Sequence[tuple[Event, Sequence[Target]]]) -> None:
+    async def accept(self, published: float, events: Sequence[tuple[Event, Sequence[Target]]]) -> None:
         """Keep events and one delivery per target, due at once; durable on return."""
 
         def work(connection: apsw.Connection) -> None:
             for event, targets in events:
                 body = event.body
                 connection.execute(
-                    "INSERT INTO events (id, schema, topic, published, size, body) VALUES (?, ?, ?, ?, ?, ?)",
-                    (event.id, event.schema.value, topic, published, len(body), body),
+                    "INSERT INTO events (id, schema, published, waiting, size, body) VALUES (?, ?, ?, ?, ?, ?)",
+                    (event.id, event.schema.value, published, len(targets), len(body), body),
                 )
                 number = connection.last_insert_rowid()
                 connection.executemany(
@@ -297,13 +293,14 @@ class Store:
         """Drop whatever waits in `queue`, in chunks that let others be served."""
 
         def work(connection: apsw.Connection) -> int:
-            gone = connection.execute(
+            gone: list[Any] = connection.execute(
                 "DELETE FROM deliveries WHERE number IN (SELECT number FROM deliveries WHERE queue = ? LIMIT ?) "
                 "RETURNING number, event",
                 (queue, DELETE_CHUNK),
             ).fetchall()
             connection.executemany("DELETE FROM attempts WHERE delivery = ?", ((number,) for number, _ in gone))
-            connection.executemany(_DELETE_UNWANTED_EVENT, ((event,) for _, event in gone))
+            for _, event in gone:
+                _let_go(connection, event)
             return len(gone)
 
         while await self.database.write(work):
@@ -394,4 +391,11 @@ def _remove(connection: apsw.Connection, gone: Sequence[Waiting]) -> None:
         connection.execute("DELETE FROM deliveries WHERE number = ?", (each.number,))
         if each.attempts:
             connection.execute("DELETE FROM attempts WHERE delivery = ?", (each.number,))
-        connection.execute(_DELETE_UNWANTED_EVENT, (each.event,))
+        _let_go(connection, each.event)
+
+
+def _let_go(connection: apsw.Connection, event: int) -> None:
+    """One delivery less waits for an event."""
+    connection.execute("DELETE FROM events WHERE number = ? AND waiting <= 1", (event,))
+    if not connection.changes():
+        connection.execute("UPDATE events SET waiting = waiting - 1 WHERE number = ?", (event,))

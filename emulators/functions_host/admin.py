@@ -62,6 +62,10 @@ class Identity:
         return "Error" if self.failure else "Running"
 
 
+MakeCall = Callable[[Function, str], Awaitable[Call]]
+"""How the text of `input` becomes a call of a function. Raises ValueError for text that is not of its trigger."""
+
+
 class Admin:
     """Answers /admin/*. `calls` makes the call of a function by hand from its `input` text, by trigger type."""
 
@@ -74,7 +78,7 @@ class Admin:
         identity: Identity,
         supervision: Supervision,
         keys: KeysApi,
-        calls: Mapping[str, Callable[[Function, str], Call]],
+        calls: Mapping[str, MakeCall],
     ) -> None:
         self._registry = registry
         self._invoker = invoker
@@ -140,7 +144,7 @@ class Admin:
         """Wait until what was started by hand has ended."""
         await asyncio.gather(*self._running)
 
-    def call_for(self, name: str, text: str) -> tuple[Function, Call]:
+    async def call_for(self, name: str, text: str) -> tuple[Function, Call]:
         """A function and its call for the text of `input`. Raises ValueError that says why there is none."""
         function = self._registry.find(name)
         if function is None:
@@ -151,7 +155,7 @@ class Admin:
         make = self._calls.get(function.trigger.type.lower())
         if make is None:
             raise ValueError(f"'{name}' has a {function.trigger.type}, which is not run by hand.")
-        return function, make(function, text)
+        return function, await make(function, text)
 
     def _run(self, function: Function | None, request: Request) -> Response:
         """Start one invocation; its outcome is in the log only."""
@@ -169,13 +173,16 @@ class Admin:
         if make is None:
             reason = f"POST /admin/functions/{function.name}: HTTP functions are not run by hand here; call their URL."
             return text_response(501, reason)
+        self._start(self._run_by_hand(function, make, "" if text is None else str(text)))
+        return Response(202)
+
+    async def _run_by_hand(self, function: Function, make: MakeCall, text: str) -> None:
         try:
-            call = make(function, "" if text is None else str(text))
+            call = await make(function, text)
         except ValueError as refusal:
             self._console.user("error", f"Exception binding parameter '{function.trigger.name}': {refusal}")
-            return Response(202)
-        self._start(self._invoker.invoke(function, call))
-        return Response(202)
+        else:
+            await self._invoker.invoke(function, call)
 
     async def tell_status(self, request: Request) -> Response:
         """GET status: who the host is and how it does."""
@@ -339,18 +346,19 @@ HOST_ROUTES: Mapping[tuple[str, str], Callable[[Admin, Request], Awaitable[Respo
 """Endpoints below /admin/host, beside those of the keys."""
 
 
-def manual_calls(
-    webhook: eventgrid.EventGridWebhook, timers: dict[str, timer.TimerListener]
-) -> dict[str, Callable[[Function, str], Call]]:
+def manual_calls(webhook: eventgrid.EventGridWebhook, timers: dict[str, timer.TimerListener]) -> dict[str, MakeCall]:
     """How the text of `input` becomes a call, by trigger type."""
 
-    def event(function: Function, text: str) -> Call:
+    async def event(function: Function, text: str) -> Call:
         document = json.loads(text)
         if not isinstance(document, dict):
             raise ValueError("input must be one event as JSON text")  # noqa: TRY004 - one kind of refusal
         return webhook.call(document)
 
-    return {eventgrid.TYPE: event, timer.TYPE: lambda function, text: timers[function.name].call()}
+    async def tick(function: Function, text: str) -> Call:
+        return timers[function.name].call()
+
+    return {eventgrid.TYPE: event, timer.TYPE: tick}
 
 
 def _json(document: object) -> Response:

@@ -21,7 +21,7 @@ from emulators.base.faults import Act, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
 from emulators.functions_host import bundle, http
-from emulators.functions_host.admin import Admin, Identity, manual_calls
+from emulators.functions_host.admin import Admin, Identity, MakeCall, manual_calls
 from emulators.functions_host.admin_keys import KeysApi
 from emulators.functions_host.console import Console
 from emulators.functions_host.cors import Cors
@@ -29,7 +29,7 @@ from emulators.functions_host.deadlines import read_time_limit
 from emulators.functions_host.errors import AppNotIndexed, FunctionInError
 from emulators.functions_host.headers import AnswerHeaders
 from emulators.functions_host.index import Function
-from emulators.functions_host.invocation import Attempt, Call, Connector, Invoker, Outcome
+from emulators.functions_host.invocation import Attempt, Call, Connector, Invoker, Outcome, retry_warnings
 from emulators.functions_host.keys import SYSTEM_KEYS, KeyRing, Level, satisfies
 from emulators.functions_host.limits import BODY_BYTES_MAX
 from emulators.functions_host.listeners import Listener, Listeners
@@ -105,23 +105,16 @@ class Host:
         self._services = Services(self._clock)
         connector = connector or bundle.connectors(self._services, settings, configuration, self._clock, self._ids)
         self.registry = build_registry(functions, connector, settings, configuration)
+        if flags.number == 0:  # said once for the host, not by each of its workers
+            for warning in (*retry_warnings(self.registry.functions), *bundle.warnings(self.registry.functions)):
+                console.always(warning, "warning")
         blocked = None if supervision is None else self._end_process
         self._invoker = self._make_invoker(configuration, logs, connector, observer, blocked)
         host_id = settings.get("AzureFunctionsWebHost:hostid") or default_host_id(root)
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
         self._store: JsonBlobs | None = None
         timers = {each.function.name: each for each in self._timers(host_id)}
-        self._sources = bundle.Sources(
-            self.registry,
-            self._services,
-            self._invoker,
-            settings,
-            configuration,
-            self._clock,
-            self._ids,
-            console,
-            host_id,
-        )
+        self._sources = self._bundled(configuration, host_id)
         ticking = [self._singleton(listener, host_id) for listener in timers.values()]
         listeners = [each for each in (*ticking, *self._sources.listeners) if each.function.runs]
         self._listeners = Listeners(listeners, self._clock, console)
@@ -161,13 +154,26 @@ class Host:
             blocked=blocked,
         )
 
+    def _bundled(self, configuration: Configuration, host_id: str) -> bundle.Sources:
+        return bundle.Sources(
+            self.registry,
+            self._services,
+            self._invoker,
+            self._settings,
+            configuration,
+            self._clock,
+            self._ids,
+            self._console,
+            host_id,
+        )
+
     def _make_admin(
         self,
         root: Path,
         host_id: str,
         configuration: Configuration,
         failure: AppNotIndexed | None,
-        calls: Mapping[str, Callable[[Function, str], Call]],
+        calls: Mapping[str, MakeCall],
     ) -> Admin:
         identity = Identity(
             root,
@@ -231,9 +237,9 @@ class Host:
             streams=None if self._web is None else self._is_streamed,
         )
 
-    def call_for(self, name: str, payload: str) -> tuple[Function, Call]:
+    async def call_for(self, name: str, payload: str) -> tuple[Function, Call]:
         """A function and the call that `payload` asks of it, as POST /admin/functions/NAME does. Raises ValueError."""
-        return self._admin.call_for(name, payload)
+        return await self._admin.call_for(name, payload)
 
     def blob_call(self, name: str, path: str, content: bytes) -> tuple[Function, Call]:
         """A blob-triggered function and its call for a blob that need not exist. Raises ValueError."""

@@ -6,12 +6,13 @@ The tables of binding types are here: a new binding is a row and a module in bin
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from emulators.base.clock import Clock
 from emulators.base.ids import Ids
 from emulators.base.serving import Request, Response
+from emulators.functions_host.admin import MakeCall
 from emulators.functions_host.bindings import blob, eventgrid, queue, table
 from emulators.functions_host.bindings import cosmosdb as cosmos_binding
 from emulators.functions_host.connector import Connectors
@@ -22,13 +23,14 @@ from emulators.functions_host.listeners import Listener
 from emulators.functions_host.registry import Registry
 from emulators.functions_host.services import Services
 from emulators.functions_host.settings import Configuration, Settings
+from emulators.functions_host.triggers import blob as blob_trigger
 from emulators.functions_host.triggers import cosmosdb
 from emulators.functions_host.triggers import eventgrid as eventgrid_trigger
 from emulators.functions_host.triggers import queue as queue_trigger
 from emulators.functions_host.triggers.blob import BlobListener, BlobWork
 from emulators.functions_host.triggers.cosmosdb import CosmosListener
 from emulators.functions_host.triggers.queue import QueueListener
-from emulators.functions_host.triggers.queue_options import queue_options
+from emulators.functions_host.triggers.queue_options import blob_queue_options, queue_options
 
 
 def connectors(
@@ -68,7 +70,7 @@ class Sources:
         host_id: str,
     ) -> None:
         options = queue_options(configuration)
-        work = BlobWork(settings, options, services, clock, console, host_id)
+        work = BlobWork(settings, blob_queue_options(configuration), services, clock, console, host_id)
         sound = [each for each in registry.functions if each.error is None]
         self._feeds = {
             each.name: CosmosListener(each, registry.feeds[each.name], services, invoker, clock, ids, console)
@@ -111,16 +113,29 @@ class Sources:
             raise ValueError(f"There is no function '{name}' with a blob trigger that works.")
         return found.function, found.call_for(path, content)
 
-    def manual_calls(self) -> dict[str, Callable[[Function, str], Call]]:
+    def manual_calls(self) -> dict[str, MakeCall]:
         """How the text of `input` (POST /admin/functions/NAME) becomes a call, by trigger type."""
 
-        def changes(function: Function, text: str) -> Call:
+        async def changes(function: Function, text: str) -> Call:
             documents = json.loads(text)
             if not isinstance(documents, list):
                 raise ValueError("input must be an array of documents as JSON text")  # noqa: TRY004 - one refusal
             return self._feeds[function.name].call(documents)
 
-        def message(function: Function, text: str) -> Call:
+        async def message(function: Function, text: str) -> Call:
             return self._queues[function.name].call(text.encode())
 
-        return {cosmosdb.TYPE: changes, queue_trigger.TYPE: message}
+        async def blob_path(function: Function, text: str) -> Call:
+            return await self._blobs[function.name].call_for_path(text)
+
+        return {cosmosdb.TYPE: changes, queue_trigger.TYPE: message, blob_trigger.TYPE: blob_path}
+
+
+def warnings(functions: Iterable[Function]) -> Iterator[str]:
+    """What options the bundle does not heed, by name. Pure."""
+    for function in functions:
+        for binding in function.bindings:
+            if function.runs and (ignored := binding.text("preferredLocations")):
+                yield (
+                    f"'{function.name}': preferredLocations '{ignored}' of '{binding.name}' is not heeded by this host."
+                )

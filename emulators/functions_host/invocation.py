@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -300,6 +300,16 @@ def failure_text(function: str, failure: BaseException) -> str:
         f"System.Private.CoreLib: Result: Failure\nException: {type(failure).__name__}: {failure}\n"
         f"Stack: {user_traceback(failure)}"
     )
+
+
+def retry_warnings(functions: Iterable[Function]) -> Iterator[str]:
+    """What the host says at its start of retry policies on triggers that it does not mean them for. Pure."""
+    for each in functions:
+        if each.runs and each.retry is not None and each.trigger.type.lower() not in RETRY_IS_EXPECTED:
+            yield (
+                f"Soon retries will not be supported for function 'Functions.{each.name}'. "
+                "For more information, please visit http://aka.ms/func-retry-policies."
+            )
 
 
 def _retry_exception(failure: BaseException | None) -> RetryException | None:

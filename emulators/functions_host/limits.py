@@ -108,6 +108,8 @@ QUEUE_POLL_SECONDS_MAX = 2.0
 Azure, which host.json's maxPollingInterval can say)."""
 QUEUE_VISIBILITY_SECONDS = 600
 """For how long a message that is being handled is hidden, renewed at half of it: QueueListener."""
+BLOBS_AT_ONCE_PER_CPU = 8
+"""BlobsOptions of the storage extension: maxDegreeOfParallelism by default, for each processor."""
 BLOB_SCAN_SECONDS = 10.0
 BLOB_SCAN_BLOBS_MAX = 10_000
 """How often a container is listed, and how far: ScanBlobScanLogHybridPollingStrategy of the storage extension."""

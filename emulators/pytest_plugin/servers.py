@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,8 @@ from emulators.base.serving import Application, Bind, listen, serve
 
 START_SECONDS_MAX = 30.0
 CALL_SECONDS_MAX = 30.0
+SUBSCRIBE_SECONDS_MAX = 20.0
+POLL_SECONDS = 0.01
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Calls that no proxy of the environment may take."""
 ARM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid"
@@ -147,14 +150,27 @@ class EventGridEmulator(Emulator):
     def subscribe(self, topic: str, name: str, endpoint_url: str, **properties: Any) -> None:
         """Have a topic's events delivered to a webhook; `properties` (filter, retryPolicy …) as in ARM.
 
-        The webhook has to answer the handshake; deliveries begin when it has.
+        The webhook has to answer the handshake; `wait_until_subscribed` returns when it has.
         """
         destination = {"endpointType": "WebHook", "properties": {"endpointUrl": endpoint_url}}
-        path = f"/topics/{topic}/providers/Microsoft.EventGrid/eventSubscriptions/{name}"
-        self._arm("PUT", path, {"properties": {"destination": destination, **properties}})
+        self._arm("PUT", _subscription(topic, name), {"properties": {"destination": destination, **properties}})
+
+    def wait_until_subscribed(self, topic: str, name: str) -> None:
+        """Return when a subscription delivers. Raises ValueError when its webhook has not consented."""
+        state = ""
+        for _ in range(round(SUBSCRIBE_SECONDS_MAX / POLL_SECONDS)):
+            state = self._arm("GET", _subscription(topic, name), None)["properties"]["provisioningState"]
+            if state == "Succeeded":
+                return
+            time.sleep(POLL_SECONDS)
+        raise ValueError(f"The subscription '{name}' of topic '{topic}' is {state}, not Succeeded.")
 
     def _arm(self, method: str, path: str, body: Any) -> Any:
         return self.call(method, f"{ARM}{path}?{ARM_VERSION}", body, {"authorization": "Bearer test"})
+
+
+def _subscription(topic: str, name: str) -> str:
+    return f"/topics/{topic}/providers/Microsoft.EventGrid/eventSubscriptions/{name}"
 
 
 @contextmanager

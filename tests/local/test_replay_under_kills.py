@@ -23,7 +23,10 @@ from local.replay import Report, replay
 from local.stack import app_settings
 from tests.local.test_up import ROOT, up, wait
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX"),
+    pytest.mark.timeout(300),  # half a minute on two cores of one's own
+]
 
 LIVES = (
     ("created", "approved", "shipped", "delivered"),
@@ -112,7 +115,7 @@ def rebuild_step(settings: Mapping[str, str]) -> str:
 
 def test_both_sides_are_the_same_after_every_service_was_killed(tmp_path: Path) -> None:
     """Event Grid, Cosmos DB and the host are killed while 32 orders at a time are under way; nothing is lost."""
-    data, lives = tmp_path / "data", orders(80)
+    data, lives = tmp_path / "data", orders(64)
     with up(data):
         wait(data)
         report = asyncio.run(run_replay(data, lives, kill=True))
@@ -124,7 +127,7 @@ def test_both_sides_are_the_same_after_every_service_was_killed(tmp_path: Path) 
 
 def test_a_rebuild_killed_during_traffic_is_resumed(tmp_path: Path) -> None:
     """A rebuild is killed -9 while it copies and commands flow; the next finishes it, and both sides are the same."""
-    data, before, meanwhile = tmp_path / "data", orders(40), orders(60, "late")
+    data, before, meanwhile = tmp_path / "data", orders(20), orders(40, "late")
     with up(data):
         wait(data)
         asyncio.run(run_replay(data, before, kill=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -158,6 +159,22 @@ def test_what_is_not_sent_yet_leaves_when_the_worker_ends(tmp_path: Path) -> Non
             assert late.spans == []
         assert "UpdateOrderStatus" in late.trace(TRACE)
         assert "orders.commands" in late.metrics
+
+
+def test_a_collector_that_is_away_is_nobodys_problem(tmp_path: Path) -> None:
+    """Without anybody to take the telemetry commands are answered, events projected, and the worker ends in peace."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        settings = {
+            "OrdersTelemetry": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{unused.getsockname()[1]}",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "0.5",
+            "OrdersTelemetryIntervalSeconds": "0.1",
+        }
+        with served_app(tmp_path, **settings) as app:
+            assert app.command("o-1", "created").status_code == 201
+            assert app.get("orders/o-1", minVersion="1", waitMs="9000").headers["X-Read-Source"] == "read"
+            assert app.host.end() == 0
 
 
 def test_azure_monitor_gets_the_same_trace(tmp_path: Path) -> None:

@@ -125,3 +125,11 @@ def test_the_deployment_hides_no_default() -> None:
     given = jobs(ROOT / ".github" / "workflows" / "azure-dev.yml")["deploy"]["env"]
     for name in set(given) & set(defaults):
         assert given[name] == f"${{{{ vars.{name} || '{defaults[name]}' }}}}"
+
+
+def test_the_commands_of_the_deployment_guide_exist() -> None:
+    """Each `python -m … VERB` in docs/DEPLOY.md answers --help."""
+    text = (ROOT / "docs" / "DEPLOY.md").read_text(encoding="utf-8")
+    for program, verb in sorted(set(re.findall(r"python -m (operations|local) (\w+)", text))):
+        line = [sys.executable, "-m", program, verb, "--help"]
+        assert subprocess.run(line, cwd=ROOT, capture_output=True, timeout=60, check=False).returncode == 0, line

@@ -38,7 +38,7 @@ def test_a_known_mistake_is_found(variant: str) -> None:
 
 
 def test_hours_of_commands_and_faults_end_well() -> None:
-    """Two hours, eighty commands, eight clients, two hosts, the relay on its timer; every twentieth call has a fault."""
+    """Two hours, eighty commands of eight clients, two hosts, the timed relay, a fault at each twentieth call."""
     choices = Choices(dice=random.Random(7), rate=0.05, budget=100)
     with explorer() as exploring:
         outcome = exploring.play(working_day(7, hours=2, commands=80), choices)

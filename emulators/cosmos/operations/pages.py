@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -130,6 +130,19 @@ class Work:
         await self.functions.know(self.statement, found[3], self.context)
         return found
 
+    @property
+    def gives_bodies(self) -> bool:
+        """Whether results are stored documents, chosen by SQLite alone: nobody has to look into them."""
+        return self.statement.is_whole_documents and self.reading.exact
+
+    def value(self, body: bytes) -> Value:
+        """The document in a body, or something in its place where nobody looks into it."""
+        return None if self.gives_bodies else orjson.loads(body)
+
+    def rows(self, document: Value) -> Iterator[Row]:
+        """What a document that was read gives."""
+        return self.statement.rows(document, self.context, selected=self.reading.exact)
+
     def written(self, row: Row, body: bytes) -> bytes:
         """A row as JSON."""
         return body if self.statement.is_whole_documents else orjson.dumps(row.value)
@@ -161,7 +174,7 @@ async def _in_order(work: Work, start: Position, window: Window) -> Position | N
     found = _along_index(work, start) if work.reading.columns else _in_their_own_order(work, start)
     async for scope, position, body, document in found:
         late = work.is_out_of_time
-        for row in work.statement.rows(document, work.context):
+        for row in work.rows(document):
             if position == start.position and row.number < start.rows:
                 continue
             if wanted is not None and passed >= wanted:
@@ -171,18 +184,16 @@ async def _in_order(work: Work, start: Position, window: Window) -> Position | N
                 continue
             result = work.written(row, body)
             if late or not work.has_room(result):
-                return _next(work, start, scope, position, document, row.number, passed)
+                return _next(work, start, scope, position, body, row.number, passed)
             work.add(result)
             passed += 1
         if late:
-            return _next(work, start, scope, position + work.stride, document, 0, passed)
+            return _next(work, start, scope, position + work.stride, body, 0, passed)
     return None
 
 
-def _next(
-    work: Work, start: Position, scope: Scope, position: int, document: Value, number: int, passed: int
-) -> Position:
-    key = _key_of(document, work.reading.columns) if work.reading.columns else None
+def _next(work: Work, start: Position, scope: Scope, position: int, body: bytes, number: int, passed: int) -> Position:
+    key = _key_of(orjson.loads(body), work.reading.columns) if work.reading.columns else None
     split = split_since(work.container, _place(start))
     return Position(scope.range.id, position, number, passed, key, split=split)
 
@@ -194,7 +205,7 @@ async def _sorted(work: Work, start: Position, window: Window) -> Position | Non
     nearest = _Nearest(to_skip + work.size + 1, work.context)
     beyond = None if start.key is None else (start.key, _signed(work, start.position), start.rows)
     async for _, position, _, document in documents(work):
-        for row in work.statement.rows(document, work.context):
+        for row in work.rows(document):
             mark = (row.sort_key, _signed(work, position), row.number)
             if beyond is None or mark >= beyond:
                 nearest.add(mark)
@@ -271,7 +282,7 @@ async def _in_their_own_order(work: Work, start: Position) -> AsyncIterator[Foun
         while True:
             batch = _batch(work, scope, after, limit)
             for position, body in batch:
-                yield await work.meet((scope, position, body, orjson.loads(body)))
+                yield await work.meet((scope, position, body, work.value(body)))
                 await work.turn()
             if len(batch) < limit:
                 break
@@ -321,14 +332,12 @@ async def _along_index(work: Work, start: Position) -> AsyncIterator[Found]:
             )
             if len(batch) == limit:
                 break
-        document: Value = UNDEFINED
         for position, body in batch:
-            document = orjson.loads(body)
-            yield await work.meet((scope, position, body, document))
+            yield await work.meet((scope, position, body, work.value(body)))
             await work.turn()
         if len(batch) < limit:
             return
-        key, limit = _key_of(document, reading.columns), DOCUMENTS_PER_TURN
+        key, limit = _key_of(orjson.loads(batch[-1][1]), reading.columns), DOCUMENTS_PER_TURN
         position += work.stride
         await asyncio.sleep(0)
         _demand_unsplit(work)

@@ -7,7 +7,7 @@ and the sizes decide. An index is made the first time that it would help.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import apsw
@@ -27,7 +27,9 @@ from emulators.cosmos.store.files import Store
 
 MATCHES_SORTED_MAX = 1000
 """Documents that an index finds and that are then put into their own order: our choice, a millisecond's work."""
-SMALL_SCOPE_DOCUMENTS = 1000
+MATCHES_FEW = 50
+"""Documents found by an index that no other need be asked to beat: our choice."""
+SMALL_SCOPE_DOCUMENTS = 100
 """Documents of a logical partition that are all looked at rather than looked up: our choice."""
 WALKED_SHARE_MIN = 8
 """A scope that holds less than one in so many of its container's documents is not found by walking them: our choice."""
@@ -65,10 +67,8 @@ class Planner:
 
     async def reading(self, scopes: list[Scope], *, resumes_walk: bool) -> Reading:
         """How to read `scopes`. `resumes_walk`: an unordered query goes on along an index, as its last page did."""
-        every = Reading(self._sieve.sql, self._sieve.bindings, exact=self._sieve.exact)
         if self._statement.container_slot is None or not scopes or self._is_small(scopes):
-            return every
-        every = replace(every, by_position=len(scopes) == 1 and self._is_large_share(scopes[0]))
+            return self._every()
         if resumes_walk and not self._statement.is_sorted:
             along = await self._along_range()
             if along is None:
@@ -77,11 +77,18 @@ class Planner:
         looked_up = await self._looked_up(scopes)
         if looked_up is not None:
             return looked_up
-        if len(scopes) > 1 or self._statement.is_collected:
-            return every
-        if self._statement.is_sorted:
-            return await self._along_order(scopes[0]) or every
-        return (await self._along_range() if scopes[0].is_whole else None) or every
+        if len(scopes) > 1:
+            return self._every()
+        (scope,) = scopes
+        large, along = self._is_large_share(scope), None
+        if self._statement.is_sorted and not self._statement.is_collected:
+            along = await self._along_order() if large else None
+        elif not self._statement.is_collected:
+            along = await self._along_range() if scope.is_whole else None
+        return along or self._every(by_position=large)
+
+    def _every(self, *, by_position: bool = False) -> Reading:
+        return Reading(self._sieve.sql, self._sieve.bindings, exact=self._sieve.exact, by_position=by_position)
 
     def _is_small(self, scopes: list[Scope]) -> bool:
         """Whether the scopes are parts of partitions, and so few documents that looking at all is quickest."""
@@ -93,28 +100,32 @@ class Planner:
         return left > 0
 
     async def _looked_up(self, scopes: list[Scope]) -> Reading | None:
-        """By the first index that finds few documents, or all of them in their own order already."""
+        """By the first index that finds few documents, or that finds many in their own order already."""
+        named: list[tuple[Access, str]] = []
         for access in self._accesses:
             name = await self._index((access.column,))
-            if not name:
-                continue
-            in_order = access.points and len(access.bindings) <= 1 and all(scope.is_whole for scope in scopes)
-            if (in_order and not self._statement.is_sorted) or self._few(scopes, name, access):
+            if name and self._matches(scopes, name, access, MATCHES_FEW + 1) <= MATCHES_FEW:
+                return self._found(access, name)
+            named += [(access, name)] if name else []
+        for access, name in named:
+            if self._matches(scopes, name, access, MATCHES_SORTED_MAX + 1) <= MATCHES_SORTED_MAX:
+                return self._found(access, name)
+        for access, name in named:
+            if access.in_order and not self._statement.is_sorted and all(scope.is_whole for scope in scopes):
                 return self._found(access, name)
         return None
 
-    def _few(self, scopes: list[Scope], name: str, access: Access) -> bool:
+    def _matches(self, scopes: list[Scope], name: str, access: Access, limit: int) -> int:
+        """How many documents an index finds in the scopes' partitions, no further than `limit`."""
         where, bindings = access.where()
-        left = MATCHES_SORTED_MAX + 1
+        left = limit
         for scope in scopes:
             left -= count_some(self._store.connection, scope, left, index=name, where=where, bindings=bindings)
-        return left > 0
+        return limit - left
 
-    async def _along_order(self, scope: Scope) -> Reading | None:
+    async def _along_order(self) -> Reading | None:
         columns = self._statement.order
-        if not columns or not self._is_large_share(scope):
-            return None
-        name = await self._index(columns)
+        name = await self._index(columns) if columns else ""
         if not name:
             return None
         return Reading(self._sieve.sql, self._sieve.bindings, name, columns, exact=self._sieve.exact)
@@ -129,10 +140,11 @@ class Planner:
 
     def _found(self, access: Access, name: str, *, walks: bool = False) -> Reading:
         where, bindings = access.where()
-        if self._sieve.sql:
+        if self._sieve.sql and not access.whole:
             where, bindings = f"{where} AND ({self._sieve.sql})", [*bindings, *self._sieve.bindings]
         columns = (access.column,) if walks else ()
-        return Reading(where, tuple(bindings), name, columns, ranked=False, exact=self._sieve.exact)
+        exact = access.whole or self._sieve.exact
+        return Reading(where, tuple(bindings), name, columns, ranked=False, exact=exact)
 
     def _is_large_share(self, scope: Scope) -> bool:
         if scope.is_whole:

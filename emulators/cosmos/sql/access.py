@@ -6,14 +6,14 @@ An access is a condition over an index's columns (`columns`) that every document
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emulators.cosmos.sql.columns import RANKS, Column, Steps, json_path
 from emulators.cosmos.sql.limits import PUSHED_TERMS_MAX
 from emulators.cosmos.sql.nodes import Between, Binary, Call, Expression, In, Logical, Query, path
 from emulators.cosmos.sql.terms import MIRRORED, MISSING, constant_of, container_alias
-from emulators.cosmos.sql.values import Value
+from emulators.cosmos.sql.values import EXACT_INTEGER_MAX, Value
 
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -28,6 +28,15 @@ class Access:
     bindings: tuple[Any, ...] = ()
     points: bool = False
     """Whether it is an equality, or several."""
+    exact: bool = True
+    """Whether what meets it also meets the predicates that it was made of."""
+    whole: bool = False
+    """Whether it says all that WHERE says."""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether an index gives what meets it in the documents' own order: one value does."""
+        return self.points and len(self.bindings) <= 1
 
     @property
     def column(self) -> Column:
@@ -48,10 +57,17 @@ def accesses(query: Query, parameters: Mapping[str, Value]) -> list[Access]:
         return []
     conjuncts = query.where.operands if _is_and(query.where) else (query.where,)  # type: ignore[union-attr]
     found: dict[tuple[Steps, int], Access] = {}
+    made: set[tuple[Steps, int]] = set()
     for conjunct in conjuncts:
-        for access in _accesses(conjunct, alias, parameters):
+        parts = list(_accesses(conjunct, alias, parameters))
+        for access in parts:
             key = (access.steps, access.rank)
             found[key] = _both(found[key], access) if key in found else access
+            made.add(key)
+        if len(parts) != (2 if isinstance(conjunct, Between) else 1):
+            made.add(((), -1))
+    if len(made) == 1:
+        found = {key: replace(access, whole=access.exact) for key, access in found.items()}
     return sorted(found.values(), key=lambda each: (not each.points, -len(each.bindings)))
 
 
@@ -62,7 +78,12 @@ def _is_and(node: Expression) -> bool:
 def _both(one: Access, other: Access) -> Access:
     parts = [each.condition for each in (one, other) if each.condition]
     return Access(
-        one.steps, one.rank, " AND ".join(parts), one.bindings + other.bindings, points=one.points or other.points
+        one.steps,
+        one.rank,
+        " AND ".join(parts),
+        one.bindings + other.bindings,
+        points=one.points or other.points,
+        exact=one.exact and other.exact,
     )
 
 
@@ -79,8 +100,10 @@ def _accesses(node: Expression, alias: str, parameters: Mapping[str, Value]) -> 
         case Call(udf=False, arguments=(text, prefix)) if node.function == "STARTSWITH":
             wanted = constant_of(prefix, parameters)
             if isinstance(wanted, str) and wanted:
-                yield from _comparison(_steps(text, alias), ">=", wanted)
-                yield from _comparison(_steps(text, alias), "<=", wanted + _LAST_CHARACTER * 4)
+                for operator, bound in ((">=", wanted), ("<=", wanted + _LAST_CHARACTER * 4)):
+                    yield from (
+                        replace(each, exact=False) for each in _comparison(_steps(text, alias), operator, bound)
+                    )
 
 
 def _steps(node: Expression, alias: str) -> Steps | None:
@@ -100,7 +123,8 @@ def _comparison(steps: Steps | None, operator: str, value: Any) -> Iterator[Acce
     else:
         bound = _bound(value)
         if bound is not None:
-            yield Access(steps, _rank(value), f"{{value}} {operator} ?", (bound,), points=operator == "=")
+            exact = isinstance(bound, str) or abs(bound) < EXACT_INTEGER_MAX
+            yield Access(steps, _rank(value), f"{{value}} {operator} ?", (bound,), points=operator == "=", exact=exact)
 
 
 def _among(steps: Steps | None, values: list[Any]) -> Iterator[Access]:
@@ -110,7 +134,8 @@ def _among(steps: Steps | None, values: list[Any]) -> Iterator[Access]:
     ranks = {_rank(value) for value in values}
     if len(ranks) == 1:
         holes = ",".join("?" * len(bounds))
-        yield Access(steps, ranks.pop(), f"{{value}} IN ({holes})", tuple(bounds), points=True)
+        exact = all(isinstance(bound, str) or abs(bound) < EXACT_INTEGER_MAX for bound in bounds)
+        yield Access(steps, ranks.pop(), f"{{value}} IN ({holes})", tuple(bounds), points=True, exact=exact)
 
 
 def _rank(value: Any) -> int:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 _SEGMENT = re.compile(r'/("(?:[^"\\]|\\.)*"|[^/"]+)')
 _PRECISE, _BELOW = "?", "*"
+_PATHS_KEPT = 4096
+"""Paths whose names are remembered: our choice."""
 
 
 def is_indexed(policy: object, steps: Sequence[str | int]) -> bool:
@@ -31,6 +34,7 @@ def _precision(entries: object, steps: Sequence[str | int]) -> int:
     return best
 
 
+@lru_cache(_PATHS_KEPT)
 def segments_of(path: str) -> list[str]:
     """The names in a policy's path, without their quotes."""
     return [each[1:-1] if each.startswith('"') else each for each in _SEGMENT.findall(path)]

@@ -76,17 +76,20 @@ class Program:
     limit: Evaluator | None = None
     frame_size: int = field(default=1)
 
-    def rows(self, frame: Frame, first: int = 0) -> Iterator[None]:
-        """Bring the frame to each row of FROM that WHERE lets through; the sources before `first` are bound."""
+    def rows(self, frame: Frame, first: int = 0, *, selected: bool = False) -> Iterator[None]:
+        """Bring the frame to each row of FROM that WHERE lets through; the sources before `first` are bound.
+
+        `selected`: WHERE is known to hold for all of them.
+        """
         if first == len(self.sources):
-            if self.where is None or self.where(frame) is True:
+            if selected or self.where is None or self.where(frame) is True:
                 yield None
             return
         source = self.sources[first]
         for value in source.values(frame):
             frame[0].step()
             frame[source.slot] = value
-            yield from self.rows(frame, first + 1)
+            yield from self.rows(frame, first + 1, selected=selected)
 
     def values(self, frame: Frame) -> Iterator[Value]:
         """The results of a subquery, undefined ones left out."""

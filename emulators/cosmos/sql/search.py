@@ -135,6 +135,8 @@ def _text_score(call: Call, number: int) -> Call:
     if len(call.arguments) < 2 or path(call.arguments[0]) is None:
         raise refused("SC2050", *call.span, name=call.name, arity="at least 2")
     field, *terms = call.arguments
+    if len(terms) == 1 and isinstance(terms[0], ArrayLiteral):  # as the ORDER BY RANK reference writes it
+        terms = list(terms[0].items)
     holes = ("totaldocumentcount", f"totalwordcount-{number}", f"hitcountsarray-{number}")
     return Call(
         "_FullTextScore", (field, ArrayLiteral(tuple(terms)), *(Placeholder(f"{{{HOLE}-{hole}}}") for hole in holes))

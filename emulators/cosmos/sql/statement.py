@@ -115,14 +115,17 @@ class Statement:
             return Window(0, None)
         return Window(_count(self.program.offset, frame, "OFFSET"), _count(self.program.limit, frame, "LIMIT"))
 
-    def rows(self, document: Value, context: Context) -> Iterator[Row]:
-        """What one document gives, in the order of its joins. Undefined values are no results."""
+    def rows(self, document: Value, context: Context, *, selected: bool = False) -> Iterator[Row]:
+        """What one document gives, in the order of its joins. Undefined values are no results.
+
+        `selected`: WHERE is known to hold.
+        """
         frame = self.frame(context)
         if self.container_slot is not None:
             frame[self.container_slot] = document
         program = self.program
         context.begin()
-        for number, _ in enumerate(program.rows(frame)):
+        for number, _ in enumerate(program.rows(frame, selected=selected)):
             value = program.project(frame)
             if value is not UNDEFINED:
                 yield Row(b"".join(_sort_key(key, frame, down) for key, down in program.sort_keys), number, value)

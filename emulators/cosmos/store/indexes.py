@@ -16,7 +16,7 @@ from emulators.cosmos.store.schema import fetch, places_of_container
 
 INDEXES_MAX = 16
 """Indexes one container may have: our choice, as each costs its writes about as much as a tenth of a write."""
-INDEXED_DOCUMENTS_MIN = 1000
+INDEXED_DOCUMENTS_MIN = 200
 """Documents ever made in a container below which it is as quick to look at all of them: our choice."""
 
 _ALL = "paths_"

@@ -181,7 +181,7 @@ class AsyncFunctionsTestHost:
         Anything but text is sent as JSON. Raises ValueError when there is no such function or it is in error.
         """
         text = payload if isinstance(payload, str) else json_format.dumps(payload)
-        return await self._invoke(*self._host.call_for(function, text))
+        return await self._invoke(*await self._host.call_for(function, text))
 
     async def send_blob(self, function: str, path: str, content: bytes) -> list[Invocation]:
         """Run a blob-triggered function on a blob that need not exist. Raises ValueError."""

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from emulators.base.clock import Clock
 from emulators.functions_host.bindings.blob import blob_datum, client_datum, download, split_path
+from emulators.functions_host.bindings.queue import encoded
 from emulators.functions_host.connections import StorageConnection, storage_connection
 from emulators.functions_host.console import Console
 from emulators.functions_host.converters import Datum
@@ -124,11 +125,11 @@ class BlobListener:
             container, _, name = path.partition("/")
             await self._work.put(self._message(container, name, str(data.get("eTag", ""))))
 
-    async def handle(self, message: Mapping[str, Any], details: dict[str, str]) -> bool:
+    async def handle(self, message: Mapping[str, str], details: dict[str, str]) -> bool:
         """Run the function on the blob of a queued message. True also when there is nothing to do any more."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        container, name = str(message["ContainerName"]), str(message["BlobName"])
+        container, name = message["ContainerName"], message["BlobName"]
         client = self._blobs().get_blob_client(container, name)
         try:
             properties = await client.get_blob_properties()
@@ -137,7 +138,22 @@ class BlobListener:
             call = await self._call_for_blob(client, f"{container}/{name}", properties, details)
         except ResourceNotFoundError:
             return True
+        except ValueError as refusal:
+            self._console.always(f"The blob '{container}/{name}' cannot be handed over: {refusal}", "error")
+            return False
         return (await self._invoker.invoke(self.function, call)).failure is None
+
+    async def call_for_path(self, path: str) -> Call:
+        """The call for a blob of the account. Raises ValueError when there is none."""
+        from azure.core.exceptions import AzureError
+
+        try:
+            container, name = split_path(path)
+            client = self._blobs().get_blob_client(container, name)
+            return await self._call_for_blob(client, f"{container}/{name}", await client.get_blob_properties(), {})
+        except (AzureError, FunctionInError) as failure:
+            first_line = str(failure).split("\n", 1)[0]
+            raise ValueError(f"'{path}' is not a blob that can be read: {first_line}") from failure
 
     def call_for(self, path: str, content: bytes) -> Call:
         """The call for a blob that need not exist. Raises ValueError for a path that is not the trigger's."""
@@ -269,11 +285,7 @@ class BlobWork:
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
         queue = self._queue(self._name)
-        text = json.dumps(message)
-        if self._options.encodes:
-            import base64
-
-            text = base64.b64encode(text.encode()).decode()
+        text = encoded(json.dumps(message).encode(), encodes=self._options.encodes)
         try:
             await queue.send_message(text)
         except ResourceNotFoundError:
@@ -313,8 +325,13 @@ class BlobWork:
         return True
 
     async def _handle(self, message: Message) -> bool:
-        document = json.loads(message.body)
-        listener = self.listeners.get(document["FunctionId"])
+        try:
+            document = json.loads(message.body)
+            names = {name: str(document[name]) for name in ("FunctionId", "ContainerName", "BlobName", "ETag")}
+        except (ValueError, KeyError, TypeError) as refusal:
+            self._console.always(f"A message of '{self._name}' is not of a blob: {refusal!r}", "error")
+            return False
+        listener = self.listeners.get(names["FunctionId"])
         if listener is None or not listener.function.runs:
             return True
         raw = message.raw
@@ -323,7 +340,7 @@ class BlobWork:
             "DequeueCount": str(raw.dequeue_count),
             "InsertedOn": raw.inserted_on.isoformat(),
         }
-        return await listener.handle(document, details)
+        return await listener.handle(names, details)
 
     def _account(self) -> StorageConnection:
         return storage_connection(self._settings, "")

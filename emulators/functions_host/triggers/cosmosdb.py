@@ -128,9 +128,6 @@ class CosmosListener:
         self._console = console
         self._host = ids.guid()
         self._feed: ChangeFeed | None = None
-        ignored = function.trigger.text("preferredLocations")
-        if ignored:
-            console.always(f"'{function.name}': preferredLocations '{ignored}' is not heeded by this host.", "warning")
 
     async def start(self) -> None:
         """Find both containers and the leases. Raises ListenerUnavailable; may be called again."""

@@ -1,12 +1,14 @@
-"""host.json's `extensions.queues`, with the extension's defaults. Pure."""
+"""host.json's `extensions.queues` and `extensions.blobs`, with the extension's defaults. Pure."""
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 
 from emulators.functions_host.errors import StartError
 from emulators.functions_host.limits import (
+    BLOBS_AT_ONCE_PER_CPU,
     QUEUE_BATCH_DEFAULT,
     QUEUE_BATCH_MAX,
     QUEUE_DEQUEUES_DEFAULT,
@@ -50,6 +52,25 @@ def queue_options(host: Configuration) -> QueueOptions:
         poll_seconds_max=max(slowest, QUEUE_POLL_SECONDS_MIN),
         retry_visibility_seconds=_seconds(host, section + "visibilityTimeout", 0.0),
         encodes=encoding == "base64",
+    )
+
+
+def blob_queue_options(host: Configuration) -> QueueOptions:
+    """How the host's own queue of blobs is read: always base64, tried again at once. Raises StartError."""
+    section = "extensions:blobs:"
+    tries = host.number(section + "poisonBlobThreshold", QUEUE_DEQUEUES_DEFAULT)
+    at_once = host.number(section + "maxDegreeOfParallelism", BLOBS_AT_ONCE_PER_CPU * (os.cpu_count() or 1))
+    for name, value in (("poisonBlobThreshold", tries), ("maxDegreeOfParallelism", at_once)):
+        if value < 1:
+            raise StartError(f"host.json: extensions.blobs.{name} must be at least 1, got {value}.")
+    batch = min((at_once + 1) // 2, QUEUE_BATCH_MAX)
+    return QueueOptions(
+        batch_size=batch,
+        new_batch_threshold=at_once - batch,
+        dequeues_max=tries,
+        poll_seconds_max=queue_options(host).poll_seconds_max,
+        retry_visibility_seconds=0.0,
+        encodes=True,
     )
 
 

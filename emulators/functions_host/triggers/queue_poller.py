@@ -128,6 +128,7 @@ class QueuePoller:
             await self._clock.sleep(QUEUE_VISIBILITY_SECONDS / 2)
             renewed = await self._queue.update_message(raw, visibility_timeout=QUEUE_VISIBILITY_SECONDS)
             raw.pop_receipt = renewed.pop_receipt
+            self._console.system("information", f"Message {raw.id} stays hidden for {QUEUE_VISIBILITY_SECONDS} s more.")
 
     async def _give_up(self, raw: Any, why: str) -> None:
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError

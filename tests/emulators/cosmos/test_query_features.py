@@ -218,3 +218,12 @@ def test_a_search_within_one_partition_is_ranked_by_the_server(shapes: Container
     everything = [str(each) for page in paged for each in page]
     assert everything[:2] == found
     assert len(everything) == len(set(everything)) == 5
+
+
+@pytest.mark.documented(f"{NOSQL}/query/order-by-rank: its example gives the keywords as an array")
+def test_keywords_of_a_score_may_stand_in_an_array(shapes: ContainerProxy) -> None:
+    """An array of keywords is the same as the keywords."""
+    text = "SELECT VALUE c.id FROM c ORDER BY RANK FullTextScore(c.text, {})"
+    ranked = [ask(shapes, f"SELECT TOP 5 {text[7:]}".format(words)) for words in ("'red', 'fox'", "['red', 'fox']")]
+    assert ranked[0] == ranked[1]
+    assert ranked[0][0] in ("0", "4")

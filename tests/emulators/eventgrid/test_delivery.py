@@ -156,6 +156,18 @@ def test_batches_hold_what_waits_up_to_their_limits(emulator: Emulator, webhook:
     emulator.until(lambda: emulator.totals()["DeliverySuccessCount"] == 5)
 
 
+@pytest.mark.documented(RETRY + ": preferredBatchSizeInKilobytes")
+def test_a_batch_keeps_to_its_preferred_size(emulator: Emulator, webhook: Subscriber) -> None:
+    """Three events of 30 KB are two requests of at most 64 KB; one that is larger alone goes alone."""
+    endpoint = emulator.topic("orders")
+    emulator.subscribe("orders", "sub", webhook.url, webhook={"maxEventsPerBatch": 10})
+    emulator.publish(
+        endpoint, [event(id=str(each), data="x" * size) for each, size in enumerate([30_000] * 3 + [90_000])]
+    )
+    batches = [[each["id"] for each in delivery.document] for delivery in webhook.wait_for(3)]
+    assert sorted(batches) == [["0", "1"], ["2"], ["3"]]
+
+
 @pytest.mark.documented("articles/event-grid delivery-properties")
 def test_delivery_attributes_are_headers(emulator: Emulator, webhook: Subscriber) -> None:
     """Constant and from the event; secrets are hidden but for getDeliveryAttributes."""

@@ -47,3 +47,8 @@ class Queues:
             if len(found := self.all(name)) >= count:
                 return found
         raise AssertionError(f"{name} has {found}")
+
+    def count(self, name: str) -> int:
+        """How many messages a queue has, hidden ones too."""
+        with self.queue(name) as queue:
+            return int(queue.get_queue_properties().approximate_message_count or 0)

@@ -128,6 +128,62 @@ def test_a_function_can_be_run_by_hand(host: RunningHost, queues: Queues) -> Non
     assert "by hand!" in queues.until("returned", 1 + ("hello!" in queues.all("returned")))
 
 
+@pytest.mark.read_in_sdk("azure-sdk-for-net Storage.Queues QueueListener.cs: visibility is renewed; the host drains")
+def test_a_message_that_takes_long_stays_hidden_and_is_finished(
+    tmp_path: Path, azurite: StorageAddress, queues: Queues
+) -> None:
+    """After ten minutes of work nobody else gets it; a host that stops meanwhile ends it first and deletes it."""
+    source = """
+import logging, os, threading
+import azure.functions as func
+app = func.FunctionApp()
+
+@app.queue_trigger(arg_name="message", queue_name="slow", connection="Store")
+def Slow(message: func.QueueMessage):
+    logging.info("slow has begun")
+    while not os.path.exists("finish"):
+        threading.Event().wait(0.01)
+    logging.info("slow has ended")
+"""
+    queues.send("slow", "text")
+    root = write_app(tmp_path, source, values={"Store": azurite.connection_string})
+    with running_host(root, "--verbose") as host:
+        host.until("slow has begun")
+        host.turn_clock(301)
+        host.until("stays hidden for 600 s more.")
+        (tmp_path / "finish").touch()
+    assert [line.partition("slow has ")[2] for line in host.lines if "slow has" in line] == ["begun", "ended"]
+    assert queues.count("slow") == 0
+
+
+@pytest.mark.read_in_sdk("webjobs-sdk FunctionIndexer.cs CheckRetrySupport: it warns, and the policy is obeyed")
+def test_a_retry_policy_on_a_queue_is_warned_of_and_obeyed(
+    tmp_path: Path, azurite: StorageAddress, queues: Queues
+) -> None:
+    """The failing message is tried again within one delivery, and taken at the third try."""
+    source = """
+import logging
+import azure.functions as func
+app = func.FunctionApp()
+
+@app.queue_trigger(arg_name="message", queue_name="retried", connection="Store")
+@app.retry(strategy="fixed_delay", max_retry_count="3", delay_interval="00:00:00")
+async def Retried(message: func.QueueMessage, context: func.Context):
+    logging.info("delivery %s try %s", message.dequeue_count, context.retry_context.retry_count)
+    if context.retry_context.retry_count < 2:
+        raise RuntimeError("not yet")
+"""
+    queues.send("retried", "text")
+    with running_host(write_app(tmp_path, source, values={"Store": azurite.connection_string})) as host:
+        host.until("Soon retries will not be supported for function 'Retried'.")
+        host.until("Executed 'Functions.Retried' (Succeeded")
+        assert [line.partition("delivery ")[2] for line in host.lines if "delivery " in line] == [
+            "1 try 0",
+            "1 try 1",
+            "1 try 2",
+        ]
+
+
 @pytest.mark.documented("learn.microsoft.com azure-functions functions-host-json: extensions.queues.messageEncoding")
 def test_messages_may_be_plain(tmp_path: Path, azurite: StorageAddress, queues: Queues) -> None:
     """With messageEncoding none, text is taken and put as it is."""

@@ -9,12 +9,15 @@ from typing import Any
 
 import apsw
 import orjson
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from emulators.base.ids import Ids
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.statement import prepare
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no mistake."""
 NAMES = ("a", "b", 'quo"te', "dot.ted", "$", "ünï")
 SCALARS = st.one_of(
     st.none(),

@@ -16,7 +16,7 @@ from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.statement import prepare
 from emulators.cosmos.sql.values import UNDEFINED
 from emulators.cosmos.store.shelf import DiskShelf
-from tests.emulators.cosmos.sql.generated import DOCUMENTS
+from tests.emulators.cosmos.sql.generated import DOCUMENTS, UNHURRIED
 
 
 def results(query: str, documents: Sequence[dict[str, Any]]) -> list[Any]:
@@ -59,6 +59,7 @@ SHELVED = (
 
 @pytest.mark.our_choice("what does not fit into memory goes to disk and comes back the same")
 @pytest.mark.parametrize("query", SHELVED)
+@UNHURRIED
 @given(documents=DOCUMENTS, held=st.integers(0, 3))
 def test_what_goes_to_a_shelf_comes_back_as_if_it_had_been_held(
     query: str, documents: list[dict[str, Any]], held: int

@@ -21,7 +21,7 @@ from emulators.cosmos.sql.limits import (
     UDF_CALLS_MAX,
 )
 from emulators.cosmos.sql.statement import prepare
-from tests.emulators.cosmos.sql.generated import run, running
+from tests.emulators.cosmos.sql.generated import UNHURRIED, run, running
 
 pytestmark = pytest.mark.our_choice("an emulator that a text can break is no use to anyone")
 
@@ -54,6 +54,7 @@ def mutilated(draw: st.DrawFn) -> str:
     return text
 
 
+@UNHURRIED
 @given(SOUP | mutilated() | st.text())
 def test_any_text_is_understood_or_refused(text: str) -> None:
     """Whatever it says, it is prepared or refused with findings inside the text; nothing else is raised."""

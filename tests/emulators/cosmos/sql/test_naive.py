@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from emulators.cosmos.sql.access import accesses
 from emulators.cosmos.sql.pushdown import sieve
 from emulators.cosmos.sql.statement import prepare
-from tests.emulators.cosmos.sql.generated import run, table_of
+from tests.emulators.cosmos.sql.generated import UNHURRIED, run, table_of
 from tests.emulators.cosmos.sql.naive import MISSING, Asked, Expression, results, text_of
 
 pytestmark = pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/nosql/query, as tests/…/naive.py tells it")
@@ -91,6 +91,7 @@ def questions(draw: st.DrawFn) -> Asked:
     )
 
 
+@UNHURRIED
 @given(questions(), DOCUMENTS)
 def test_a_query_gives_what_the_naive_evaluator_gives(asked: Asked, documents: list[dict[str, Any]]) -> None:
     """For generated queries and documents: the same values in the same order."""
@@ -99,6 +100,7 @@ def test_a_query_gives_what_the_naive_evaluator_gives(asked: Asked, documents: l
     assert plain(run(text_of(asked), documents)) == plain(results(asked, documents))
 
 
+@UNHURRIED
 @given(FILTERS, DOCUMENTS)
 def test_what_sqlite_lets_through_is_what_the_naive_evaluator_selects_or_more(
     where: Expression, documents: list[dict[str, Any]]
