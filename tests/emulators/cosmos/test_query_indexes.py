@@ -145,6 +145,7 @@ def test_orders_are_the_same_along_an_index(items: ContainerProxy, asked: Asked)
         "SELECT * FROM c WHERE c.name.first = 'n17'",
         "SELECT * FROM c WHERE c.number BETWEEN 10 AND 20",
         "SELECT * FROM c WHERE c.number > 3",
+        "SELECT * FROM c WHERE STARTSWITH(c.name.first, 'n12')",
         "SELECT * FROM c ORDER BY c.number DESC",
         "SELECT TOP 3 * FROM c ORDER BY c.kind, c.number DESC",
     ],
