@@ -1,100 +1,62 @@
-"""`python -m bench`: the Cosmos DB emulator through the official async SDK, beside a server of canned answers.
+"""`python -m bench`: all benchmarks, or those that are named; each prints ratios to references that it starts itself.
 
-Rounds alternate between the two, so that a machine that slows down slows both; the figure is the median ratio.
+Each is a module of its own with flags of its own: `python -m bench.eventgrid --help`. With --json the figures of all
+are one document, and it is kept below bench/results/, which is not committed.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from azure.core.pipeline.transport import AioHttpTransport
-from azure.cosmos import PartitionKey
-from azure.cosmos.aio import ContainerProxy, CosmosClient
-
-from emulators.cosmos.account import WELL_KNOWN_KEY
-
-IN_FLIGHT = 16
-BODY = {"id": "1", "pk": "1", "status": "created", "text": "x" * 900}
-
-Operation = Callable[[ContainerProxy], Awaitable[Any]]
-
-
-async def _read(container: ContainerProxy) -> None:
-    await container.read_item("1", partition_key="1")
-
-
-async def _upsert(container: ContainerProxy) -> None:
-    await container.upsert_item({**BODY, "at": time.perf_counter()})  # SQLite skips a write that changes nothing
-
-
-OPERATIONS: dict[str, Operation] = {"point read": _read, "upsert": _upsert}
-
-
-@contextmanager
-def serving(*command: str) -> Iterator[str]:
-    """A server process and its URL; it ends with the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin
-    assert process.stdout
-    with process, process.stdout, process.stdin:
-        yield process.stdout.readline().split()[1]
-        process.stdin.close()
-        process.wait()
-
-
-async def rate(url: str, operation: Operation, calls: int) -> float:
-    """Calls per second with IN_FLIGHT of them under way."""
-    transport = AioHttpTransport(use_env_settings=False)
-    async with CosmosClient(url, WELL_KNOWN_KEY, transport=transport) as client:
-        database = await client.create_database_if_not_exists("bench")
-        container = await database.create_container_if_not_exists("items", PartitionKey("/pk"))
-        await container.upsert_item(BODY)
-        left = iter(range(calls))
-
-        async def worker() -> None:
-            for _ in left:
-                await operation(container)
-
-        began = time.perf_counter()
-        await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
-        return calls / (time.perf_counter() - began)
+RESULTS = Path(__file__).parent / "results"
+BENCHMARKS: Mapping[str, str] = {
+    "order_service": "commands projected a second and lag, beside bare calls, the naive flow and a library",
+    "cosmos_rate": "Cosmos DB through the async SDK, beside canned answers",
+    "cosmos_cost": "CPU per item operation, beside a floor and @vercel/cosmosdb-server",
+    "cosmos_size": "memory, start and writes as the data grows",
+    "queries": "how queries grow with their container",
+    "eventgrid": "publishing, lag, fan-out and backlog of Event Grid",
+    "functions_host": "start, CPU and workers of the Functions host, beside raw ASGI",
+    "change_feed": "how long a change waits for its function",
+}
+"""Modules of this package, and what each measures."""
 
 
 def main() -> int:
-    """Print one line an operation: the median ratio of the rounds, and their spread."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each side (default %(default)s)")
-    parser.add_argument("--calls", type=int, default=1500, help="calls per round (default %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    """Run them one after the other: two at once would measure each other. 1 when one of them failed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)} (all)")
+    parser.add_argument("--json", action="store_true", help="one document with the figures of all")
     chosen = parser.parse_args()
-    report: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as data, serving("bench.canned") as reference:  # noqa: SIM117 - two servers
-        with serving("emulators.cosmos", "--port", "0", "--data", data, "--exit-when-stdin-closes") as emulator:
-            for name, operation in OPERATIONS.items():
-                ratios = []
-                for _ in range(chosen.rounds):
-                    ours = asyncio.run(rate(emulator, operation, chosen.calls))
-                    ratios.append(ours / asyncio.run(rate(reference, operation, chosen.calls)))
-                report[name] = {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
+    if unknown := set(chosen.names) - set(BENCHMARKS):
+        parser.error(f"there is no benchmark {min(unknown)}; there are {', '.join(BENCHMARKS)}")
+    figures: dict[str, Any] = {}
+    failed = False
+    for name in chosen.names or BENCHMARKS:
+        print(f"\n{name}: {BENCHMARKS[name]}", file=sys.stderr, flush=True)
+        command = [sys.executable, "-m", f"bench.{name}", *(["--json"] if chosen.json else [])]
+        run = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE if chosen.json else None)
+        failed = failed or run.returncode != 0
+        if chosen.json and run.returncode == 0:
+            figures[name] = json.loads(run.stdout)
     if chosen.json:
-        print(json.dumps(report, indent=2))
-    else:
-        print(f"Cosmos DB emulator with --data, {IN_FLIGHT} calls in flight, rate relative to canned answers")
-        for name, figures in report.items():
-            print(f"  {name:<12} {figures['median']:.2f}  ({figures['min']:.2f} to {figures['max']:.2f})")
-    return 0
+        _keep(figures)
+    return 1 if failed else 0
+
+
+def _keep(figures: Mapping[str, Any]) -> None:
+    text = json.dumps(figures, indent=2)
+    RESULTS.mkdir(exist_ok=True)
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
+    (RESULTS / f"{moment}.json").write_text(text, encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":

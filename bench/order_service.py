@@ -1,4 +1,4 @@
-"""The order service end to end: HTTP to Functions to Cosmos DB to Event Grid to Functions to Cosmos DB.
+"""`python -m bench.order_service`: the order service end to end, from an HTTP command to the view in Cosmos DB.
 
 Beside it, in the same rounds and on the same emulators, host, transport and client settings: bare SDK calls on each
 rung of guarantees (`ladder/`), of which the lowest is the naive flow and the highest makes the service's own calls.
@@ -6,8 +6,11 @@ rung of guarantees (`ladder/`), of which the lowest is the naive flow and the hi
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -20,7 +23,10 @@ import aiohttp
 import psutil
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import ContainerProxy, CosmosClient
+from rich.console import Console
+from rich.table import Table
 
+from bench import eventsourced
 from emulators.base.control import CONTROL_HEADER
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from local.client import OrderService
@@ -30,6 +36,7 @@ from local.stack import Options, Stack, free_ports, running_stack
 LADDER = Path(__file__).parent / "ladder"
 RUNGS = ("naive", "commit", "relay", "gate")
 SERVICE = "service"
+LIBRARY = "eventsourcing"
 CLIENTS = 16
 """Commands in flight."""
 ORDERS = 150
@@ -168,12 +175,17 @@ async def side(name: str, directory: Path) -> AsyncIterator[Side]:
 async def measure(rounds: int) -> dict[str, Measured]:
     """All sides, in alternating rounds, one stack at a time awake: those that wait cost nothing."""
     with tempfile.TemporaryDirectory() as directory:
-        measured: dict[str, Measured] = {name: Measured() for name in (SERVICE, *reversed(RUNGS))}
+        measured: dict[str, Measured] = {name: Measured() for name in (SERVICE, *reversed(RUNGS), LIBRARY)}
         for _ in range(rounds):
             for name, known in measured.items():
+                if name == LIBRARY:
+                    continue
                 async with side(name, Path(directory)) as running:
                     running.measured = known
                     await running.round()
+            library = await asyncio.to_thread(eventsourced.measure, ORDERS, IDLE_COMMANDS)
+            measured[LIBRARY].rates.append(library.rate)
+            measured[LIBRARY].lags += library.lags
     return measured
 
 
@@ -184,10 +196,7 @@ def report(measured: dict[str, Measured]) -> dict[str, Any]:
             "projected per second": round(statistics.median(each.rates), 1),
             "idle lag p50 ms": round(1000 * statistics.median(each.lags), 1),
             "idle lag p99 ms": round(1000 * sorted(each.lags)[int(0.99 * len(each.lags))], 1),
-            "app CPU ms per command": round(1000 * statistics.median(each.app_seconds), 2),
-            "emulators CPU ms per command": round(1000 * statistics.median(each.emulator_seconds), 2),
-            "Cosmos DB calls per command": round(each.calls, 2),
-            "request units per command": round(each.units, 2),
+            **_costs(each),
         }
         for name, each in measured.items()
     }
@@ -196,4 +205,46 @@ def report(measured: dict[str, Measured]) -> dict[str, Any]:
         pairs = zip(measured[SERVICE].rates, measured[other].rates, strict=True)
         return round(statistics.median(ours / theirs for ours, theirs in pairs), 2)
 
-    return {"sides": sides, "rate to bare calls": ratio("gate"), "rate to naive": ratio("naive")}
+    return {
+        "sides": sides,
+        "rate to bare calls": ratio("gate"),
+        "rate to naive": ratio("naive"),
+        "rate to eventsourcing": ratio(LIBRARY),
+    }
+
+
+def _costs(measured: Measured) -> dict[str, float]:
+    """What a command costs; of the library, which runs in this process, nothing is known."""
+    if not measured.app_seconds:
+        return {}
+    return {
+        "app CPU ms per command": round(1000 * statistics.median(measured.app_seconds), 2),
+        "emulators CPU ms per command": round(1000 * statistics.median(measured.emulator_seconds), 2),
+        "Cosmos DB calls per command": round(measured.calls, 2),
+        "request units per command": round(measured.units, 2),
+    }
+
+
+def main() -> int:
+    """Print each side's figures and the service's ratios to the others."""
+    parser = argparse.ArgumentParser(prog="python -m bench.order_service", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each side (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    chosen = parser.parse_args()
+    found = report(asyncio.run(measure(chosen.rounds)))
+    if chosen.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    sides = found.pop("sides")
+    table = Table("", *sides)
+    for figure in sides[SERVICE]:
+        table.add_row(figure, *(str(each.get(figure, "")) for each in sides.values()))
+    console = Console()
+    console.print(table)
+    for name, ratio in found.items():
+        console.print(f"  {name:<24} {ratio:.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -23,7 +23,7 @@ import aiohttp
 import apsw
 import orjson
 
-from bench.__main__ import serving
+from bench.processes import serving
 from emulators.cosmos.sql.statement import prepare
 from tests.emulators.cosmos.http import authorization
 
@@ -188,10 +188,10 @@ async def run(count: int, rounds: int) -> dict[str, float]:
     """All figures."""
     with (
         tempfile.TemporaryDirectory() as data,
-        serving("emulators.cosmos", "--port", "0", "--data", data, "--exit-when-stdin-closes") as url,
+        serving("emulators.cosmos", "--port", "0", "--data", data, "--exit-when-stdin-closes") as emulator,
     ):
         async with aiohttp.ClientSession() as session:
-            account = Account(url, session)
+            account = Account(emulator.url, session)
             await account.send("POST", "dbs", {"id": "bench"})
             await fill(account, SMALL, max(count // 100, BATCH))
             await fill(account, LARGE, count)

@@ -69,6 +69,7 @@ var orderSettings = [
   { name: 'OrdersCommitAttempts', value: '5' }
   { name: 'OrdersReadYourWritesFallback', value: 'write' }
   { name: 'OrdersContinuationTokenKey', value: continuationTokenKey }
+  { name: 'OrdersTelemetry', value: 'azuremonitor' }
 ]
 var disabledSettings = [
   for functionName in disabledFunctions: {

@@ -15,12 +15,14 @@ var writeContainer = 'orders-write'
 var readPrefix = 'orders-read'
 var parkedContainer = 'orders-parked'
 
-// Only an event that waits to be published has `pending`, so the index holds the relay's backlog and nothing else.
+// Only an event that waits to be published has `pending`, so that index holds the relay's backlog alone. By orderId an
+// operator reads all orders in turn (a partition key is not indexed by itself).
 var writeIndexing = {
   indexingMode: 'consistent'
   automatic: true
   includedPaths: [
     { path: '/pending/?' }
+    { path: '/orderId/?' }
   ]
   excludedPaths: [
     { path: '/*' }

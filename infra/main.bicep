@@ -330,3 +330,5 @@ output OrdersDatabase string = cosmos.outputs.databaseName
 output OrdersWriteContainer string = cosmos.outputs.writeContainerName
 output OrdersReadContainer string = cosmos.outputs.readContainerPrefix
 output OrdersParkedContainer string = cosmos.outputs.parkedContainerName
+output AzureWebJobsStorage__accountName string = storage.outputs.accountName
+output OrdersDeadLetterContainer string = storage.outputs.deadLetterContainerName

@@ -117,6 +117,7 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
 
 def _options(parsed: argparse.Namespace) -> Options:
     from local.stack import Options, Ports, free_ports
+    from local.topology import read_topology
 
     ports = free_ports() if parsed.free_ports else Ports()
     chosen = {name: getattr(parsed, f"{name}_port") for name in USUAL_PORTS}
@@ -130,6 +131,7 @@ def _options(parsed: argparse.Namespace) -> Options:
         https=parsed.https,
         app=parsed.app.resolve(),
         debug=parsed.debug,
+        topology=read_topology(parsed.topology) if parsed.topology else read_topology(),
     )
 
 
@@ -161,6 +163,9 @@ def _parser() -> argparse.ArgumentParser:
         "--concurrency", type=_positive, default=16, help="orders under way at once (default %(default)s)"
     )
     replay.add_argument("--orders", type=_positive, help="replay the first N orders only")
+    replay.add_argument(
+        "--kill", action="store_true", help="kill Event Grid, Cosmos DB and the host on the way, one after the other"
+    )
     replay.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
     _data_argument(replay)
     chaos = verbs.add_parser(
@@ -209,6 +214,9 @@ def _up_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}-port", type=_port, metavar="N", help=f"instead of {port}")
     parser.add_argument(
         "--app", type=Path, default=ROOT, metavar="DIR", help="the function app (default: this project)"
+    )
+    parser.add_argument(
+        "--topology", type=Path, metavar="FILE", help="what to provision, fault rules included (local/topology.toml)"
     )
     parser.add_argument("--debug", action="store_true", help="let a debugger attach to the functions on 127.0.0.1:9091")
 

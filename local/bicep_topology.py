@@ -18,6 +18,9 @@ PARAMETERS: Mapping[str, Any] = {
 }
 """An environment after its first deployment."""
 
+ONLY_ON_AZURE = frozenset(("OrdersTelemetry",))
+"""Settings that name something that only a deployment has."""
+
 CONTAINERS = "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers"
 DATABASES = "Microsoft.DocumentDB/databaseAccounts/sqlDatabases"
 TOPICS = "Microsoft.EventGrid/topics"
@@ -47,7 +50,7 @@ def read_bicep_topology(file: Path, parameters: Mapping[str, Any] = PARAMETERS) 
             name: value
             for site in made(deployed, SITES)
             for name, value in app_settings_of(site).items()
-            if name.startswith("Orders") and isinstance(value, str)
+            if name.startswith("Orders") and name not in ONLY_ON_AZURE and isinstance(value, str)
         },
     )
 

@@ -6,6 +6,7 @@ Used by demo, replay and seed. It knows the service's contract (DESIGN 3), none 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Mapping
@@ -73,12 +74,16 @@ class OrderService:
         return await self.request("GET", f"/api/orders/{order_id}")
 
     async def visible(self, order_id: str, version: int, *, seconds_max: float) -> float | None:
-        """Seconds until the read side shows at least `version`, or None when it does not within `seconds_max`."""
+        """Seconds until the read side shows at least `version`, or None when it does not within `seconds_max`.
+
+        A service that cannot be reached does not show it yet.
+        """
         began = time.perf_counter()
         while time.perf_counter() - began < seconds_max:
-            answer = await self.get(order_id)
-            if answer.status == 200 and answer.body["version"] >= version:
-                return time.perf_counter() - began
+            with contextlib.suppress(aiohttp.ClientConnectionError):
+                answer = await self.get(order_id)
+                if answer.status == 200 and answer.body["version"] >= version:
+                    return time.perf_counter() - began
             await asyncio.sleep(VISIBLE_POLL_SECONDS)
         return None
 

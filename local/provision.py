@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from emulators.base.control import CONTROL_HEADER
 from local.azurite import ACCOUNT
 from local.topology import Container, Subscription, Topology
 from local.trust import trusted
@@ -84,6 +85,19 @@ def eventgrid_resources(
         if webhook_key:
             endpoint += f"&code={webhook_key}"
         yield _path(topic, subscription), _subscription(subscription, endpoint)
+
+
+async def provision_faults(url: str, service: str, topology: Topology) -> None:
+    """The service's fault rules. Raises ProvisioningFailed with what is wrong with one."""
+    prefix = "/admin/emulator" if service == "functions" else "/_emulator"
+    connector = aiohttp.TCPConnector(ssl=trusted(url) or True)
+    async with aiohttp.ClientSession(url, connector=connector, headers={CONTROL_HEADER: "1"}) as session:
+        for fault in topology.faults:
+            if fault.service != service:
+                continue
+            async with session.post(f"{prefix}/faults", json=dict(fault.rule)) as answer:
+                if answer.status != 201:
+                    raise ProvisioningFailed(f"fault rule {dict(fault.rule)} of {service}: {await answer.text()}")
 
 
 async def until_subscribed(url: str, topology: Topology) -> None:

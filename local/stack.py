@@ -23,7 +23,13 @@ from emulators.eventgrid.auth import DEVELOPMENT_KEY as EVENTGRID_KEY
 from local import azurite
 from local.azurite import StorageAddress
 from local.environment import ROOT
-from local.provision import provision_cosmos, provision_eventgrid, provision_storage, until_subscribed
+from local.provision import (
+    provision_cosmos,
+    provision_eventgrid,
+    provision_faults,
+    provision_storage,
+    until_subscribed,
+)
 from local.state import StackState, data_lock
 from local.supervisor import Service, Supervisor
 from local.topology import Topology, read_topology
@@ -205,8 +211,8 @@ async def _provision(stack: Stack, service: str) -> None:
             )
         case "azurite":
             await provision_storage(stack.storage.connection_string, stack.topology)
-        case _:
-            return  # the Functions host holds nothing that is made for it
+    if service != "azurite":
+        await provision_faults(stack.url(service), service, stack.topology)
     stack.seconds[f"{service} provisioned"] = time.perf_counter() - began
 
 

@@ -17,6 +17,7 @@ from emulators.base.control import CONTROL_HEADER
 from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 from local.client import OrderService
 from local.environment import ROOT
+from local.kills import KillingService
 from local.orders_file import read_orders
 from local.provision import provision_cosmos, provision_eventgrid
 from local.replay import replay, tell
@@ -45,7 +46,8 @@ async def run_replay(parsed: argparse.Namespace) -> int:
     orders = read_orders(parsed.file, orders_max=parsed.orders)
     console = Console(stderr=parsed.json)
     settings = app_settings(ROOT) | state.settings
-    async with _service(state, parsed.concurrency + 8) as service:
+    kill = (parsed.data, sum(map(len, orders.values()))) if parsed.kill else None
+    async with _service(state, parsed.concurrency + 8, kill=kill) as service:
         report = await replay(orders, service, settings, concurrency=parsed.concurrency, console=console)
     return tell(report, as_json=parsed.json, console=console)
 
@@ -114,6 +116,9 @@ def _running(data: Path) -> StackState:
     return state
 
 
-def _service(state: StackState, connections: int) -> OrderService:
+def _service(state: StackState, connections: int, *, kill: tuple[Path, int] | None = None) -> OrderService:
+    """A client; with `kill`, the stack's data and how many commands there will be, one that kills its services."""
     url = state.urls.get("functions", "http://127.0.0.1:7071")
+    if kill is not None:
+        return KillingService(url, *kill, key=state.function_key, trusted=trusted(url), connections=connections)
     return OrderService(url, key=state.function_key, trusted=trusted(url), connections=connections)

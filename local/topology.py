@@ -39,6 +39,14 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault rule in force from each start on: the service that has it, and the rule as docs/FAULTS.md has it."""
+
+    service: str
+    rule: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """Everything that is provisioned before the service runs."""
 
@@ -50,6 +58,7 @@ class Topology:
     blob_containers: tuple[str, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
     """App settings that differ from local.settings.json."""
+    faults: tuple[Fault, ...] = ()
 
 
 def read_topology(file: Path = FILE) -> Topology:
@@ -77,4 +86,8 @@ def read_topology(file: Path = FILE) -> Topology:
             for each in eventgrid["subscriptions"]
         ),
         blob_containers=tuple(document["storage"]["containers"]),
+        faults=tuple(
+            Fault(each["service"], {name: each[name] for name in each if name != "service"})
+            for each in document.get("faults", ())
+        ),
     )

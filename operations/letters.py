@@ -14,10 +14,10 @@ from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
-from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient, LinearRetry
 
 from operations.errors import CommandFailed
-from operations.limits import LETTER_BYTES_MAX
+from operations.limits import LETTER_BYTES_MAX, STORAGE_RETRIES_MAX, STORAGE_RETRY_SECONDS
 
 CONTAINER_SETTING = "OrdersDeadLetterContainer"
 CONTAINER_DEFAULT = "dead-letters"
@@ -112,7 +112,7 @@ class DeadLetters:
         given = self._settings.get
         if connection := given(STORAGE_SETTING):
             try:
-                return BlobServiceClient.from_connection_string(connection)
+                return BlobServiceClient.from_connection_string(connection, retry_policy=_retries())
             except ValueError as failure:
                 raise CommandFailed(f"{STORAGE_SETTING} is not a connection string.") from failure
         address = given(f"{STORAGE_SETTING}__blobServiceUri")
@@ -126,7 +126,11 @@ class DeadLetters:
         from azure.identity.aio import DefaultAzureCredential  # half a second that most runs save
 
         self._credential = DefaultAzureCredential()
-        return BlobServiceClient(address, self._credential)
+        return BlobServiceClient(address, self._credential, retry_policy=_retries())
+
+
+def _retries() -> LinearRetry:
+    return LinearRetry(backoff=STORAGE_RETRY_SECONDS, retry_total=STORAGE_RETRIES_MAX, random_jitter_range=0)
 
 
 def read_blob(name: str, etag: str, content: bytes, modified: datetime) -> LetterBlob:

@@ -23,6 +23,8 @@ COPY_ORDERS = 200
 """Orders copied between two notes in the journal: what a killed rebuild does again at most."""
 COPY_EVENTS_MAX = 99
 """Events of one order saved at once: a transactional batch takes 100 operations, one of them writes the view."""
+EMPTY_FACTOR_MAX = 3
+"""A generation that is being emptied may show its documents so many times; then somebody writes into it."""
 VERIFY_PASSES_MAX = 3
 """Comparisons, each with repair, before a rebuild gives up on its new generation."""
 LEASE_SECONDS = 60.0
@@ -37,6 +39,9 @@ LETTER_BYTES_MAX = 16 * 1024 * 1024
 """Of a blob with dead letters. Event Grid writes events of at most 1 MB, a few to a blob."""
 RELAY_PORTIONS_MAX = 1000
 """Portions that one run of `relay` publishes: half a million events."""
+STORAGE_RETRIES_MAX = 3
+STORAGE_RETRY_SECONDS = 1
+"""The storage SDK's own (from 15 s on, growing) would keep an operator with a wrong address waiting for minutes."""
 
 RETAIN_DAYS_MIN = 2
 """Events younger than Event Grid's longest time to live (24 h), and a day for redriving, may still arrive: were their

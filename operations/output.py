@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 Advance = Callable[[int], None]
 
@@ -28,9 +29,17 @@ def show(outcome: Outcome, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(outcome.document, indent=2))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)  # reasons are quoted, and may hold brackets
     for each in outcome.told:
         console.print(each)
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """An empty table that shortens nothing."""
+    empty = Table(title=title)
+    for column in columns:
+        empty.add_column(column, overflow="fold")
+    return empty
 
 
 class Bars:

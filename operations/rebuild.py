@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from operations.errors import EXIT_DONE, CommandFailed
-from operations.journal import Journal
+from operations.journal import Journal, Note
 from operations.output import Bars, Outcome
-from operations.rebuilding import STEPS, Rebuild, other, remaining
+from operations.rebuilding import STEPS, Rebuild, Step, other, remaining
 from operations.wiring import Deployment
 from order_events import format_moment
 
@@ -48,7 +49,7 @@ async def run(parsed: argparse.Namespace, deployment: Deployment, bars: Bars) ->
     if not left:
         raise CommandFailed(f"A rebuild is under way and at the step {first!r}. Finish it with `rebuild` first.")
     if parsed.dry_run:
-        return await _tell_plan(deployment, [step.told for step in left], resumed=note is not None)
+        return await _tell_plan(deployment, left, note)
     if note is not None and journal.is_held() and not parsed.take_over:
         raise CommandFailed(
             f"Another rebuild is at work, at the step {note.step!r}. If it was killed, run this again after "
@@ -72,15 +73,16 @@ async def run(parsed: argparse.Namespace, deployment: Deployment, bars: Bars) ->
     return Outcome(EXIT_DONE, document, [told])
 
 
-async def _tell_plan(deployment: Deployment, told: list[str], *, resumed: bool) -> Outcome:
+async def _tell_plan(deployment: Deployment, left: Sequence[Step], note: Note | None) -> Outcome:
     pointer = await deployment.patience.do(deployment.read.projection.pointer.look)
-    source = pointer.generations.read
-    steps = [each.format(source=source, target=other(source)) for each in told]
+    read = pointer.generations.read
+    source, target = (note.source, note.target) if note else (read, other(read))
+    steps = [step.told.format(source=source, target=target) for step in left]
     document = {
-        "read": source,
+        "read": read,
         "written": list(pointer.generations.written),
-        "resumed": resumed,
+        "resumed": note is not None,
         "left": steps,
     }
-    lines = [f"queries read generation {source}; " + ("a rebuild is under way. Left to do:" if resumed else "to do:")]
+    lines = [f"queries read generation {read}; " + ("a rebuild is under way. Left to do:" if note else "to do:")]
     return Outcome(EXIT_DONE, document, lines + [f"  {number}. {step}" for number, step in enumerate(steps, 1)])

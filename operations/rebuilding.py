@@ -21,13 +21,21 @@ from functools import partial
 
 from operations.errors import CommandFailed
 from operations.journal import Journal
-from operations.limits import COPY_ORDERS, GRACE_SECONDS, LOOKS_AT_ONCE, POINTER_CHANGES_MAX, VERIFY_PASSES_MAX
+from operations.limits import (
+    COPY_ORDERS,
+    EMPTY_FACTOR_MAX,
+    GRACE_SECONDS,
+    LOOKS_AT_ONCE,
+    POINTER_CHANGES_MAX,
+    VERIFY_PASSES_MAX,
+)
 from operations.output import Bars
 from operations.reprojection import reproject
 from operations.verification import Report, Verification
 from operations.wiring import Deployment
 from update_order_status.upkeep import WrittenOrder
 from update_order_status_read_model.generations import Generations
+from update_order_status_read_model.limits import EMPTY_PAGE_ITEMS
 from update_order_status_read_model.wiring import GENERATIONS
 
 
@@ -69,16 +77,16 @@ class Rebuild:
         await self._do(self._journal.end)
 
     async def _begin(self) -> None:
-        look = self._deployment.read.projection.pointer.look
-        source = (await self._do(look)).generations.read
+        source = (await self._do(self._deployment.read.projection.pointer.look)).generations.read
         await self._do(partial(self._journal.begin, source, other(source), STEPS[0].name))
-        if (await self._do(look)).generations.read != source:  # another rebuild began and ended since
-            await self._do(self._journal.end)
-            raise CommandFailed("Another rebuild has just ended. Run this again if it is still wanted.")
 
     async def withdraw(self) -> None:
         """No process writes the target."""
         source = self._journal.note.source
+        seen = await self._do(self._deployment.read.projection.pointer.look)
+        if seen.generations.read != source:  # another rebuild ended between this one's first look and its journal
+            await self._do(self._journal.end)
+            raise CommandFailed("Another rebuild has just ended. Run this again if it is still wanted.")
         await self._point(Generations(source, (source,)))
         await self._until_seen()
 
@@ -86,10 +94,13 @@ class Rebuild:
         """Nothing is left in the target."""
         target = self._journal.note.target
         upkeep = self._deployment.read.upkeep[target]
-        advance = self._bars.begin(f"empty generation {target}", await self._do(upkeep.count_documents))
-        while deleted := await self._do(upkeep.empty_some):
-            self.emptied += deleted
-            advance(deleted)
+        count = await self._do(upkeep.count_documents)
+        advance = self._bars.begin(f"empty generation {target}", count)
+        while met := await self._do(upkeep.empty_some):
+            self.emptied += met
+            if self.emptied > count * EMPTY_FACTOR_MAX + EMPTY_PAGE_ITEMS:
+                raise CommandFailed(f"Something keeps writing into generation {target}, which the pointer forbids.")
+            advance(met)
             await self._do(self._journal.renew)
 
     async def announce(self) -> None:
@@ -119,12 +130,9 @@ class Rebuild:
             self.report = await verification.run(advance, lambda: self._do(self._journal.renew))
             if self.report.sound:
                 return
-        assert self.report is not None
-        first = self.report.findings[0]
         raise NotTheSame(
-            f"The new generation is not the same as the write side, so queries go on reading the old one: "
-            f"{first.order_id}: {first.reason}. Run `verify --generation {self._journal.note.target}` for all; "
-            "`rebuild` goes on here."
+            "The new generation is not the same as the write side, so queries go on reading the old one. "
+            f"`verify --generation {self._journal.note.target}` tells why; `rebuild` goes on here."
         )
 
     async def switch(self) -> None:
@@ -155,8 +163,10 @@ class Rebuild:
     async def _point(self, generations: Generations) -> None:
         pointer = self._deployment.read.projection.pointer
         for _ in range(POINTER_CHANGES_MAX):
-            await self._do(self._journal.put)  # still ours to change
+            # Looked at before the journal is found to be ours: whoever takes over after that changes the pointer, and
+            # what was seen of it is then no longer good for changing it.
             seen = await self._do(pointer.look)
+            await self._do(self._journal.put)
             if seen.etag is not None and seen.generations == generations:
                 return
             if await self._do(partial(pointer.point, generations, seen)):

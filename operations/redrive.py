@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.table import Table
 from operations.arguments import order_id, since
 from operations.errors import EXIT_DONE, EXIT_LEFT
 from operations.limits import FINDINGS_KEPT_MAX, FINDINGS_SHOWN_MAX
-from operations.output import Bars, Outcome
+from operations.output import Bars, Outcome, table
 from operations.undelivered import Filter, Portion, Source, Undelivered, portions
 from operations.wiring import Deployment
 from order_events import OrderStatusUpdated
@@ -85,7 +86,8 @@ class Redrive:
         """Select of `portion`, and bring what is selected if this `acts`."""
         places = [place for place, each in enumerate(portion.events) if self._chosen.admits(each)]
         self.selected += len(places)
-        self.listed += [portion.events[place] for place in places][: FINDINGS_KEPT_MAX - len(self.listed)]
+        room = FINDINGS_KEPT_MAX - len(self.listed)
+        self.listed += [replace(portion.events[place], text="") for place in places[:room]]  # each may be a megabyte
         if not acts or not places:
             return
         events = {place: event for place in places if (event := portion.events[place].event) is not None}
@@ -123,12 +125,13 @@ class Redrive:
 
     def tell(self, *, acts: bool) -> list[Table | str]:
         """For people."""
-        table = Table("lies in", "since", "order", "version", "reason", "not understood because")
+        rows = table("lies in", "since", "order", "version", "reason", "not understood because")
         for each in self.listed[:FINDINGS_SHOWN_MAX]:
             order, version = (each.event.order_id, str(each.event.version)) if each.event else ("?", "?")
             since_text = f"{each.since:%Y-%m-%d %H:%M:%S}Z"
-            table.add_row(each.source.value, since_text, order, version, each.reason, each.problem or "")
-        told: list[Table | str] = [table] if self.listed else []
+            problem = "the same" if each.problem == each.reason else each.problem or ""
+            rows.add_row(each.source.value, since_text, order, version, each.reason, problem)
+        told: list[Table | str] = [rows] if self.listed else []
         if (left_out := self.selected - FINDINGS_SHOWN_MAX) > 0:
             told.append(f"… and {left_out} more (--json names up to a thousand)")
         if not acts:

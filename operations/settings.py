@@ -14,6 +14,8 @@ from typing import Any
 from operations.errors import CommandFailed
 from operations.limits import SETTINGS_BYTES_MAX
 
+CONNECTION_SETTING = "CosmosDBConnection"
+
 
 def read_settings(environment: Mapping[str, str], file: Path | None, assignments: Sequence[str]) -> dict[str, str]:
     """The settings that hold. Raises CommandFailed naming what cannot be read."""
@@ -25,7 +27,18 @@ def read_settings(environment: Mapping[str, str], file: Path | None, assignments
         if not equals or not name:
             raise CommandFailed(f"--set takes NAME=VALUE, not {name!r}.")
         settings[name] = value
+    _check_connection(settings.get(CONNECTION_SETTING, ""))
     return settings
+
+
+def _check_connection(text: str) -> None:
+    """The SDK takes a wrong one for a mistake of ours."""
+    names = {part.partition("=")[0] for part in text.split(";") if "=" in part}
+    if text and not names >= {"AccountEndpoint", "AccountKey"}:
+        raise CommandFailed(
+            f"{CONNECTION_SETTING} is not a connection string, which reads AccountEndpoint=https://…;AccountKey=…; "
+            f"for use with an identity set {CONNECTION_SETTING}__accountEndpoint instead."
+        )
 
 
 def _read_file(file: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from operations.arguments import positive_seconds
 from operations.comparison import Verdict
 from operations.errors import EXIT_DONE, EXIT_FAILED, EXIT_LEFT
 from operations.limits import FINDINGS_SHOWN_MAX, GRACE_SECONDS, WAIT_LOOK_SECONDS
-from operations.output import Bars, Outcome
+from operations.output import Bars, Outcome, table
 from operations.verification import Report, Verification
 from operations.wiring import Deployment
 from update_order_status_read_model.wiring import GENERATIONS
@@ -80,12 +80,12 @@ def _exit_code(report: Report, *, waited: bool) -> int:
 
 
 def _tell(report: Report, *, repair: bool) -> list[Table | str]:
-    table = Table("verdict", "orders", title=f"write side and generation {report.generation}")
+    counts = table("verdict", "orders", title=f"write side and generation {report.generation}")
     for verdict in Verdict:
-        table.add_row(verdict.value, str(report.counts[verdict]))
-    told: list[Table | str] = [table]
+        counts.add_row(verdict.value, str(report.counts[verdict]))
+    told: list[Table | str] = [counts]
     if report.findings:
-        differences = Table("order", "verdict", "why")
+        differences = table("order", "verdict", "why")
         for finding in report.findings[:FINDINGS_SHOWN_MAX]:
             differences.add_row(finding.order_id, finding.verdict.value, finding.reason)
         told.append(differences)

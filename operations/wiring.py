@@ -45,6 +45,9 @@ class Surroundings:
 
 REAL = Surroundings()
 
+SIGNS_PAGES = "OrdersContinuationTokenKey"
+"""A secret of the app's that no command needs, so operators need not be given it: any other does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
@@ -68,7 +71,7 @@ class Deployment:
 async def connected(settings: Mapping[str, str], surroundings: Surroundings = REAL) -> AsyncIterator[Deployment]:
     """The deployment that `settings` describe. Raises SettingsWrong, or StoreUnavailable when it does not answer."""
     write_settings = write_wiring.Settings.read(settings)
-    read_settings = read_wiring.Settings.read(settings)
+    read_settings = read_wiring.Settings.read({SIGNS_PAGES: surroundings.new_id(), **settings})
     patience = Patience(surroundings.sleep, surroundings.attempts_max)
     async with AsyncExitStack() as connections:
         # Without patience: who has the address wrong wants to hear of it at once.

@@ -21,7 +21,7 @@ from order_events.event import (
     format_moment,
     is_order_id,
 )
-from order_events.versions import UndecodableEvent
+from order_events.versions import UndecodableEvent, Versions
 
 __all__ = [
     "EVENT_TYPE",
@@ -31,6 +31,7 @@ __all__ = [
     "OrderStatus",
     "OrderStatusUpdated",
     "UndecodableEvent",
+    "Versions",
     "decode",
     "format_moment",
     "is_order_id",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from order_events.event import OrderStatusUpdated, format_moment
-from order_events.versions import DATA_VERSION, UndecodableEvent, read_data
+from order_events.versions import DATA_VERSION, VERSIONS, UndecodableEvent, Versions, read_data
 
 EVENT_TYPE = "OrderStatusUpdated"
 SUBJECT = "orders/update"
@@ -53,12 +53,12 @@ def to_document(event: OrderStatusUpdated) -> dict[str, Any]:
     return {"eventId": event.event_id, "dataVersion": DATA_VERSION, **event.data()}
 
 
-def read_document(document: Mapping[str, Any]) -> OrderStatusUpdated:
+def read_document(document: Mapping[str, Any], versions: Versions = VERSIONS) -> OrderStatusUpdated:
     """The event that a stored document tells of. Raises UndecodableEvent."""
-    return read_data(document["eventId"], document["dataVersion"], document)
+    return _read(document.get("eventId"), document.get("dataVersion"), document, versions)
 
 
-def decode(text: str | bytes) -> OrderStatusUpdated:
+def decode(text: str | bytes, versions: Versions = VERSIONS) -> OrderStatusUpdated:
     """The event in `text`, one envelope of either schema. Raises UndecodableEvent, which says what is wrong.
 
     The data may be an object or a string that holds one: some publishers serialise twice.
@@ -70,16 +70,20 @@ def decode(text: str | bytes) -> OrderStatusUpdated:
         kind, version = envelope.get("eventType"), envelope.get("dataVersion")
     if kind != EVENT_TYPE:
         raise UndecodableEvent(f"event type {str(kind)[:64]!r} is not {EVENT_TYPE}")
-    event_id, data = envelope.get("id"), envelope.get("data")
-    if not isinstance(event_id, str) or not event_id:
-        raise UndecodableEvent("the event has no id")
-    if not isinstance(version, str):
-        raise UndecodableEvent("the event has no dataVersion")
+    data = envelope.get("data")
     if isinstance(data, str):
         data = _json_object(data, "data")
     if not isinstance(data, Mapping):
         raise UndecodableEvent("data is neither an object nor a string that holds one")
-    return read_data(event_id, version, data)
+    return _read(envelope.get("id"), version, data, versions)
+
+
+def _read(event_id: object, version: object, data: Mapping[str, Any], versions: Versions) -> OrderStatusUpdated:
+    if not isinstance(event_id, str) or not event_id:
+        raise UndecodableEvent("the event has no id")
+    if not isinstance(version, str):
+        raise UndecodableEvent("the event has no dataVersion")
+    return read_data(event_id, version, data, versions)
 
 
 def _json_object(text: str | bytes, name: str) -> Mapping[str, Any]:

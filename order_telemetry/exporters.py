@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -19,6 +20,7 @@ def open_recorder(settings: TelemetrySettings) -> Recorder:
     milliseconds = settings.interval_seconds * 1000
     # Both providers flush at the interpreter's end by themselves; a worker that is killed loses one interval.
     tracers = TracerProvider(resource=resource)
+    trace.set_tracer_provider(tracers)  # where Azure Monitor's exporter looks for the resource
     tracers.add_span_processor(BatchSpanProcessor(spans, schedule_delay_millis=milliseconds))
     reader = PeriodicExportingMetricReader(measurements, export_interval_millis=milliseconds)
     meters = MeterProvider(resource=resource, metric_readers=[reader])
@@ -38,7 +40,8 @@ def _exporters(settings: TelemetrySettings) -> tuple[SpanExporter, MetricExporte
             from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-            return OTLPSpanExporter(), OTLPMetricExporter()
+            seconds_max = settings.otlp_export_seconds_max
+            return OTLPSpanExporter(timeout=seconds_max), OTLPMetricExporter(timeout=seconds_max)
         case "azuremonitor":
             from azure.monitor.opentelemetry.exporter import AzureMonitorMetricExporter, AzureMonitorTraceExporter
 

@@ -14,6 +14,7 @@ from order_telemetry.signals import SERVER_SECONDS
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})\Z")
 SAMPLED = 0x01
+SERVER_ERROR = 500
 
 
 async def answered(
@@ -39,6 +40,8 @@ async def answered(
             response = await answer()
             status = response.status_code
             span.note({"http.response.status_code": status})
+            if status >= SERVER_ERROR:
+                span.fail(f"answered {status}")
         return response
     finally:
         seconds = time.perf_counter() - begun

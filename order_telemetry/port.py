@@ -31,6 +31,9 @@ class Span:
     def note(self, attributes: Attributes) -> None:
         """Add what has become known."""
 
+    def fail(self, reason: str) -> None:
+        """Mark the work as failed. An exception that leaves the block does so by itself."""
+
 
 class Telemetry:
     """Takes spans and measurements. This one drops them, which costs next to nothing."""

@@ -29,6 +29,10 @@ class RecordedSpan(Span):
         """Set attributes."""
         self._span.set_attributes(attributes)
 
+    def fail(self, reason: str) -> None:
+        """Set the status."""
+        self._span.set_status(trace.Status(trace.StatusCode.ERROR, reason))
+
 
 class Recorder(Telemetry):
     """Records with the providers it is given; `flush` sends what they hold and ends them."""

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 INTERVAL_SECONDS = 10.0
 """How long spans and metrics wait to be exported together, and what a killed worker may lose."""
+EXPORT_SECONDS_MAX = 3.0
+"""How long one export may take, repetitions included: a worker that ends waits for two of them at most."""
 
 
 class TelemetrySettingsWrong(Exception):
@@ -24,6 +26,7 @@ class TelemetrySettings(BaseModel):
     interval_seconds: float = Field(INTERVAL_SECONDS, alias="OrdersTelemetryIntervalSeconds", gt=0, le=300)
     log_format: Literal["text", "json"] = Field("text", alias="OrdersLogFormat")
     service_name: str = Field("orders", alias="OTEL_SERVICE_NAME")
+    otlp_export_seconds_max: float = Field(EXPORT_SECONDS_MAX, alias="OTEL_EXPORTER_OTLP_TIMEOUT", gt=0, le=60)
     azure_monitor_connection: str | None = Field(None, alias="APPLICATIONINSIGHTS_CONNECTION_STRING")
 
     @classmethod

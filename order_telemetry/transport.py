@@ -15,6 +15,8 @@ from order_telemetry.signals import CALL_SECONDS, REQUEST_CHARGE
 Dependency = Literal["cosmos", "eventgrid"]
 
 STATUS = "http.response.status_code"
+THROTTLED, SERVER_ERROR = 429, 500
+"""Failures of the service. Other refusals are answers that we ask for: is it there, is it still as I saw it."""
 NO_ANSWER = 0
 """What stands for the status of a request that got none."""
 _BY_METHOD = {"GET": "read", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}
@@ -58,6 +60,8 @@ class ObservedTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core i
                 response = await super().send(request, **options)
                 status = response.status_code
                 span.note({STATUS: status})
+                if status == THROTTLED or status >= SERVER_ERROR:
+                    span.fail(f"answered {status}")
                 return response
         finally:
             self._telemetry.add(CALL_SECONDS, time.perf_counter() - begun, {**about, STATUS: status})

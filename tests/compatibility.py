@@ -1,4 +1,4 @@
-"""`python -m tests.compatibility`: docs/compatibility/cosmos.md from the route table and the tests' own sentences.
+"""`python -m tests.compatibility`: docs/compatibility/*.md from the route tables and the tests' own sentences.
 
 What is built is what has a route and a test; each sentence says where the behaviour is known from.
 """
@@ -7,41 +7,97 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from emulators.cosmos.routes import NOT_BUILT, ROUTES
+from emulators.cosmos import routes as cosmos
+from emulators.eventgrid import destinations as eventgrid_destinations
+from emulators.eventgrid.management import routes as eventgrid_management
+from emulators.eventgrid.namespaces import management as eventgrid_namespaces
+from emulators.functions_host import admin, cli, registry
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ROOT / "tests" / "emulators" / "cosmos"
-PAGE = ROOT / "docs" / "compatibility" / "cosmos.md"
 EVIDENCE = {
     "seen_on_azure": "seen on Azure",
     "documented": "documented",
     "read_in_sdk": "read in an SDK",
     "our_choice": "our choice",
 }
+INTRODUCTION = (
+    "Made by `python -m tests.compatibility` from the routes and the tests. Whatever is not listed answers 501 by",
+    "name. How far the official SDKs' own suites pass is in `tests/conformance`.",
+)
 
 
-def page() -> str:
-    """The page's text."""
-    lines = [
-        "# Cosmos DB emulator: what it does, and how we know",
+@dataclass(frozen=True)
+class Page:
+    """One emulator's page: its title, what its routes say, and the folder whose tests say the rest."""
+
+    title: str
+    tests: str
+    operations: Callable[[], Iterable[str]]
+
+    def text(self) -> str:
+        """The page."""
+        lines = [f"# {self.title}: what it does, and how we know", "", *INTRODUCTION, "", "## Operations", ""]
+        lines += self.operations()
+        for file in sorted((ROOT / "tests" / "emulators" / self.tests).glob("test_*.py")):
+            lines += _section(ast.parse(file.read_text(encoding="utf-8")))
+        return "\n".join(lines) + "\n"
+
+
+def _cosmos() -> Iterator[str]:
+    yield from ("| path | operations |", "|---|---|")
+    for shape, actions in cosmos.ROUTES.items():
+        yield f"| `/{shape}` | {', '.join(actions)} |"
+    unbuilt = [f"`{kind}`" for kind in cosmos.NOT_BUILT]
+    yield from ("", f"Not built (501): {', '.join(unbuilt)}.", "")
+
+
+def _event_grid() -> Iterator[str]:
+    yield from ("Azure Resource Manager:", "", "| method | resource | does |", "|---|---|---|")
+    tables: tuple[Iterable[tuple[str, Any, Callable[..., Any]]], ...]
+    tables = (eventgrid_management.ROUTES, eventgrid_namespaces.ROUTES)
+    for method, _, operation in (row for table in tables for row in table):
+        room = operation.__module__.split(".")
+        resource = "namespaces" if "namespaces" in room else room[-1]
+        does = (operation.__doc__ or "").splitlines()[0].replace("|", "\\|")
+        yield f"| {method} | {resource} | {does} |"
+    kinds, built = eventgrid_destinations.KINDS, eventgrid_destinations.DELIVERED_TO
+    yield from ("", f"Destinations: {', '.join(built)}.", "")
+    yield f"Not built (501): destinations {', '.join(kind for kind in kinds if kind not in built)}; partner resources,"
+    yield from ("private endpoints and links, MQTT clients, CA certificates and topic spaces of namespaces.", "")
+
+
+def _functions_host() -> Iterator[str]:
+    yield from ("| | |", "|---|---|")
+    yield f"| trigger types | {_listed(sorted(registry.TRIGGERS))} |"
+    yield f"| endpoints below `/admin/host` | {_listed(f'{verb} {path}' for verb, path in admin.HOST_ROUTES)}, keys |"
+    yield f"| endpoints that answer 501 | {_listed(f'/admin/{each}' for each in admin.NOT_BUILT)} |"
+    yield f"| flags of `func start` that are refused | {_listed(cli.REFUSED)} |"
+    yield from (
         "",
-        "Made by `python -m tests.compatibility` from the routes and the tests. Whatever is not listed answers 501 by",
-        "name. How far the official SDKs' own suites pass is in `tests/conformance`.",
+        "A trigger or binding type that is not built puts its function in error: its route answers 501.",
         "",
-        "## Operations",
-        "",
-        "| path | operations |",
-        "|---|---|",
-    ]
-    lines += [f"| `/{shape}` | {', '.join(actions)} |" for shape, actions in ROUTES.items()]
-    unbuilt = [f"`{kind}`" for kind in NOT_BUILT]
-    lines += ["", f"Not built (501): {', '.join(unbuilt)}.", ""]
-    for file in sorted(TESTS.glob("test_*.py")):
-        lines += _section(ast.parse(file.read_text(encoding="utf-8")))
-    return "\n".join(lines) + "\n"
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{each}`" for each in names)
+
+
+PAGES = {
+    "cosmos": Page("Cosmos DB emulator", "cosmos", _cosmos),
+    "event-grid": Page("Event Grid emulator", "eventgrid", _event_grid),
+    "functions-host": Page("Functions host", "functions_host", _functions_host),
+}
+
+
+def file_of(name: str) -> Path:
+    """Where a page lies."""
+    return ROOT / "docs" / "compatibility" / f"{name}.md"
 
 
 def _section(module: ast.Module) -> Iterator[str]:
@@ -51,18 +107,30 @@ def _section(module: ast.Module) -> Iterator[str]:
         for statement in module.body
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
     }
+    named = {
+        ast.unparse(statement.targets[0]): statement.value
+        for statement in module.body
+        if isinstance(statement, ast.Assign)
+    }
+    shared = [
+        statement.value
+        for statement in module.body
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "pytestmark"
+    ]
     yield ""
     yield "| behaviour | known from |"
     yield "|---|---|"
     for function in module.body:
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and function.name.startswith("test_"):
             sentence = " ".join((ast.get_docstring(function) or "").split())
-            yield f"| {sentence} | {_evidence(function, constants)} |".replace("\n", " ")
+            decorators = [named.get(ast.unparse(each), each) for each in function.decorator_list]
+            evidence = _evidence([*decorators, *shared], constants)
+            yield f"| {sentence} | {evidence} |".replace("\n", " ")
     yield ""
 
 
-def _evidence(function: ast.FunctionDef | ast.AsyncFunctionDef, constants: Mapping[str, str]) -> str:
-    for mark in function.decorator_list:
+def _evidence(marks: Iterable[ast.expr], constants: Mapping[str, str]) -> str:
+    for mark in marks:
         if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Attribute) and mark.func.attr in EVIDENCE:
             return f"{EVIDENCE[mark.func.attr]}: {_text(mark.args[0], constants)}"
     return ""
@@ -83,9 +151,10 @@ def _text(expression: ast.expr, constants: Mapping[str, str]) -> str:
 
 
 def main() -> int:
-    """Write the page."""
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(), encoding="utf-8")
+    """Write the pages."""
+    for name, page in PAGES.items():
+        file_of(name).parent.mkdir(parents=True, exist_ok=True)
+        file_of(name).write_text(page.text(), encoding="utf-8")
     return 0
 
 

@@ -35,17 +35,16 @@ log = EventLog(__name__)
 
 def result(command: UpdateOrderStatus, outcome: Accepted | Refused, *, delivered: bool) -> BatchResult:
     """What a batch tells of one of its commands."""
+    members: dict[str, Any]
     if isinstance(outcome, Refused):
-        status, problem = outcome.problem.status, outcome.body()
-        return BatchResult(idempotency_key=command.command_id, status=status, problem=problem)
-    members: dict[str, Any] = {} if outcome.event is None else {"event_delivery": _delivery(delivered)}
-    return BatchResult(
-        idempotency_key=command.command_id,
-        status=_status(outcome),
-        order=OrderBody.of(outcome.order),
-        replayed=outcome.replayed,
-        **members,
-    )
+        status, members = outcome.problem.status, {"problem": outcome.body()}
+        if (wait_seconds := _wait_seconds(outcome)) is not None:
+            members["retry_after_seconds"] = wait_seconds
+    else:
+        status, members = _status(outcome), {"order": OrderBody.of(outcome.order), "replayed": outcome.replayed}
+        if outcome.event is not None:
+            members["event_delivery"] = _delivery(delivered)
+    return BatchResult(idempotency_key=command.command_id, status=status, **members)
 
 
 def accepted(outcome: Accepted, request_url: str, *, delivered: bool) -> tuple[int, dict[str, str], dict[str, Any]]:
@@ -114,9 +113,14 @@ def refusing_failures() -> Iterator[None]:
 
 def problem_response(refused: Refused, headers: Mapping[str, str]) -> func.HttpResponse:
     """The answer to a request that is refused."""
-    if refused.retry_after_seconds is not None:
-        headers = {**headers, "Retry-After": str(max(1, math.ceil(refused.retry_after_seconds)))}
+    if (wait_seconds := _wait_seconds(refused)) is not None:
+        headers = {**headers, "Retry-After": str(wait_seconds)}
     return response(refused.problem.status, refused.body().document(), headers, "application/problem+json")
+
+
+def _wait_seconds(refused: Refused) -> int | None:
+    """For Retry-After, which counts whole seconds."""
+    return None if refused.retry_after_seconds is None else max(1, math.ceil(refused.retry_after_seconds))
 
 
 def response(

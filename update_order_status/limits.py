@@ -32,6 +32,9 @@ PENDING_UNREADABLE_MAX = 5000
 RELAY_GRACE_SECONDS = 10.0
 """Younger pending events are left to the request that made them, unless the setting says otherwise."""
 MARKS_AT_ONCE = 8
+"""Orders whose events are marked at a time."""
+BATCH_OPERATIONS_MAX = 100
+"""Operations of one transactional batch (Azure Cosmos DB service quotas)."""
 
 STORE_READ_TIMEOUT_SECONDS = 5
 """Cosmos DB ends a transactional batch after 5 s (Azure Cosmos DB service quotas)."""
@@ -46,6 +49,8 @@ STORE_THROTTLE_WAIT_SECONDS_MAX = 3
 WALK_PAGE_ITEMS = 5000
 """Documents of one page when every order is read. Cosmos DB gives at most 4 MB a page; the SDK keeps one page for each
 partition."""
+WALK_READ_TIMEOUT_SECONDS = 60
+"""Of such a page, for which nobody waits at a browser."""
 DELETES_AT_ONCE = 8
 ERASE_ATTEMPTS_MAX = 10
 """Tries to put a tombstone in an order's place while commands change the order."""

@@ -142,6 +142,7 @@ class BatchResult(_Answered):
     replayed: bool | None = None
     event_delivery: EventDelivery | None = None
     problem: SerializeAsAny[ProblemBody] | None = None
+    retry_after_seconds: Annotated[int, Field(ge=1)] | None = None
 
 
 class BatchResults(_Answered):

@@ -16,7 +16,7 @@ from order_events import OrderStatusUpdated
 from order_telemetry import EventLog, SpanKind, Telemetry
 from order_telemetry.signals import DEFERRED, PUBLISH_SPAN, PUBLISHED
 from update_order_status.errors import StoreThrottled, StoreUnavailable
-from update_order_status.limits import EVENT_GRID_REQUEST_BYTES_MAX, MARKS_AT_ONCE
+from update_order_status.limits import BATCH_OPERATIONS_MAX, EVENT_GRID_REQUEST_BYTES_MAX, MARKS_AT_ONCE
 from update_order_status.repository import OrderRepository
 
 log = EventLog(__name__)
@@ -83,17 +83,28 @@ class Publisher:
     async def _mark(self, events: Sequence[OrderStatusUpdated]) -> None:
         gate = asyncio.Semaphore(MARKS_AT_ONCE)
 
-        async def mark(event: OrderStatusUpdated) -> None:
+        by_order: dict[str, list[OrderStatusUpdated]] = {}
+        for event in events:
+            by_order.setdefault(event.order_id, []).append(event)
+
+        async def mark(together: Sequence[OrderStatusUpdated]) -> None:
             async with gate:
                 try:
                     async with asyncio.timeout(self._budget_seconds):
-                        await self._orders.mark_published(event)
+                        await self._orders.mark_published(together)
                 except (StoreThrottled, StoreUnavailable, AzureError, TimeoutError) as failure:
-                    # Whatever the reason, the command has taken effect and must not fail now. The event stays
-                    # pending: the relay will publish it a second time, which the projection tolerates.
-                    log.warning("marking deferred", event=event.event_id, reason=_first_line(failure))
+                    # Whatever the reason, the command has taken effect and must not fail now. The events stay
+                    # pending: the relay will publish them a second time, which the projection tolerates.
+                    ids = ",".join(event.event_id for event in together)
+                    log.warning("marking deferred", event_ids=ids, reason=_first_line(failure))
 
-        await asyncio.gather(*(mark(event) for event in events))
+        await asyncio.gather(
+            *(
+                mark(of_one[start : start + BATCH_OPERATIONS_MAX])
+                for of_one in by_order.values()
+                for start in range(0, len(of_one), BATCH_OPERATIONS_MAX)
+            )
+        )
 
     def _chunks(
         self, events: Sequence[OrderStatusUpdated]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -25,6 +26,7 @@ CREATE_EVENT, WRITE_ORDER = 0, 1
 """Positions in the batch. The event first: else a repeated command would look like a lost race and be retried."""
 
 PENDING_QUERY = "SELECT * FROM c WHERE c.pending < @before ORDER BY c.pending"
+MARK = [{"op": "remove", "path": "/pending"}]
 IF_STILL_PENDING = "FROM c WHERE IS_DEFINED(c.pending)"
 
 
@@ -156,19 +158,32 @@ class OrderRepository:
                     break
         return Pending(events, unreadable)
 
-    async def mark_published(self, event: OrderStatusUpdated) -> None:
-        """Note that `event` needs no publishing any more. Marking twice is harmless, and so is one that is erased."""
-        remove = [{"op": "remove", "path": "/pending"}]
-        with translated_store_errors():
-            try:
-                await self._container.patch_item(
-                    event.event_id, event.order_id, remove, filter_predicate=IF_STILL_PENDING
-                )
-            except CosmosAccessConditionFailedError:
-                pass  # the request and the relay may both have published it; then the other was first to mark it
-            except CosmosResourceNotFoundError as failure:
-                if not is_missing_item(failure):
-                    raise
+    async def mark_published(self, events: Sequence[OrderStatusUpdated]) -> None:
+        """Note that these events of one order need no publishing any more: in one call, unless another has noted it
+        of one of them already. Marking twice is harmless, and so is an event that is erased."""
+        if len(events) > 1 and await self._mark_together(events):
+            return
+        for event in events:
+            with translated_store_errors():
+                try:
+                    await self._container.patch_item(
+                        event.event_id, event.order_id, MARK, filter_predicate=IF_STILL_PENDING
+                    )
+                except CosmosAccessConditionFailedError:
+                    pass  # the request and the relay may both have published it; then the other was first to mark it
+                except CosmosResourceNotFoundError as failure:
+                    if not is_missing_item(failure):
+                        raise
+
+    async def _mark_together(self, events: Sequence[OrderStatusUpdated]) -> bool:
+        """Mark all or none. False: not all of them are there and pending."""
+        batch = [("patch", (event.event_id, MARK), {"filter_predicate": IF_STILL_PENDING}) for event in events]
+        try:
+            with translated_store_errors():
+                await self._container.execute_item_batch(batch, partition_key=events[0].order_id)
+        except CosmosBatchOperationError:
+            return False
+        return True
 
 
 def _read_refusal(failure: CosmosBatchOperationError) -> Commit:

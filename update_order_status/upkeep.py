@@ -26,7 +26,12 @@ from order_events import OrderStatusUpdated, UndecodableEvent, read_document
 from update_order_status.documents import Document, read_order, tombstone_document
 from update_order_status.domain import Order, Tombstone
 from update_order_status.errors import Contended, is_missing_item, translated_store_errors
-from update_order_status.limits import DELETES_AT_ONCE, ERASE_ATTEMPTS_MAX, WALK_PAGE_ITEMS
+from update_order_status.limits import (
+    DELETES_AT_ONCE,
+    ERASE_ATTEMPTS_MAX,
+    WALK_PAGE_ITEMS,
+    WALK_READ_TIMEOUT_SECONDS,
+)
 
 WALK_QUERY = "SELECT * FROM c WHERE c.orderId > @after ORDER BY c.orderId"
 COUNT_QUERY = "SELECT VALUE COUNT(1) FROM c"
@@ -74,7 +79,10 @@ class OrderUpkeep:
         group: list[Document] = []
         with translated_store_errors():
             async for document in self._container.query_items(
-                WALK_QUERY, parameters=parameters, max_item_count=WALK_PAGE_ITEMS
+                WALK_QUERY,
+                parameters=parameters,
+                max_item_count=WALK_PAGE_ITEMS,
+                read_timeout=WALK_READ_TIMEOUT_SECONDS,
             ):
                 if group and group[0]["orderId"] != document["orderId"]:
                     yield _written(group)
@@ -93,7 +101,8 @@ class OrderUpkeep:
     async def count_documents(self) -> int:
         """How many documents a walk will read."""
         with translated_store_errors():
-            counts: list[Any] = [count async for count in self._container.query_items(COUNT_QUERY)]
+            found = self._container.query_items(COUNT_QUERY, read_timeout=WALK_READ_TIMEOUT_SECONDS)
+            counts: list[Any] = [count async for count in found]
         return int(counts[0])
 
     async def erase(

@@ -42,6 +42,8 @@ EMPTY_PAGE_ITEMS = 500
 """Documents deleted between two looks at whether one may go on: a few seconds of work."""
 BATCH_OPERATIONS_MAX = 100
 """Operations of one transactional batch (Azure Cosmos DB service quotas)."""
+WALK_READ_TIMEOUT_SECONDS = 60
+"""Of such a page, for which nobody waits at a browser."""
 DELETES_AT_ONCE = 8
 ERASE_ATTEMPTS_MAX = 10
 """Tries to put a tombstone in a view's place while events change it."""

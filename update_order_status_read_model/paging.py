@@ -24,7 +24,7 @@ class TokenRefused(ValueError):
 def sign_token(secret: bytes, query: Mapping[str, str], key: Mapping[str, str | int]) -> str:
     """A token that continues `query` after `key`."""
     payload = json.dumps({"query": dict(query), "key": dict(key)}, separators=(",", ":"), sort_keys=True).encode()
-    return base64.urlsafe_b64encode(_signature(secret, payload) + payload).decode().rstrip("=")
+    return _encode(_signature(secret, payload) + payload)
 
 
 def read_token(secret: bytes, query: Mapping[str, str], token: str) -> Mapping[str, str | int]:
@@ -35,6 +35,8 @@ def read_token(secret: bytes, query: Mapping[str, str], token: str) -> Mapping[s
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as failure:
         raise TokenRefused("the token is not base64url") from failure
+    if _encode(raw) != token:  # base64 has several spellings for the same bytes; ours is one
+        raise TokenRefused("the token is not as this service writes it")
     signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
     if not hmac.compare_digest(signature, _signature(secret, payload)):
         raise TokenRefused("the token was not made by this service, or has been changed")
@@ -43,6 +45,10 @@ def read_token(secret: bytes, query: Mapping[str, str], token: str) -> Mapping[s
         raise TokenRefused("the token continues another query; repeat the parameters that came with it")
     key: Mapping[str, str | int] = content["key"]
     return key
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _signature(secret: bytes, payload: bytes) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from order_events import OrderStatusUpdated, UndecodableEvent, decode
-from order_telemetry import EventLog, SpanKind, Telemetry, correlated
+from order_telemetry import EventLog, Span, SpanKind, Telemetry, correlated
 from order_telemetry.signals import PARKED, PROJECT_SPAN, PROJECTED, PROJECTION_LAG
 from update_order_status_read_model.errors import Contended
 from update_order_status_read_model.generations import GenerationPointer
@@ -51,20 +51,23 @@ class Projection:
                 await apply(self.stores[generation], [event], self.pause_up_to)
                 for generation in (await self.pointer.get()).written
             ]
-            result = "applied" if any(changed) else "known"
-            lag_seconds = max(0.0, (self.now() - event.occurred_at).total_seconds())
-            span.note({"orders.result": result})
-            self.telemetry.add(PROJECTED, 1, {"result": result})
-            if any(changed):
-                self.telemetry.add(PROJECTION_LAG, lag_seconds)
-            log.info(
-                "projected",
-                order=event.order_id,
-                command=event.command_id,
-                version=event.version,
-                result=result,
-                lag_seconds=round(lag_seconds, 3),
-            )
+            self._tell(span, event, changed=any(changed))
+
+    def _tell(self, span: Span, event: OrderStatusUpdated, *, changed: bool) -> None:
+        result = "applied" if changed else "known"
+        lag_seconds = max(0.0, (self.now() - event.occurred_at).total_seconds())
+        span.note({"orders.result": result})
+        self.telemetry.add(PROJECTED, 1, {"result": result})
+        if changed:
+            self.telemetry.add(PROJECTION_LAG, lag_seconds)
+        log.info(
+            "projected",
+            order=event.order_id,
+            command=event.command_id,
+            version=event.version,
+            result=result,
+            lag_seconds=round(lag_seconds, 3),
+        )
 
 
 async def apply(store: ViewStore, events: Sequence[OrderStatusUpdated], pause_up_to: Pause) -> bool:

@@ -23,6 +23,7 @@ from update_order_status_read_model.limits import (
     EMPTY_PAGE_ITEMS,
     ERASE_ATTEMPTS_MAX,
     WALK_PAGE_ITEMS,
+    WALK_READ_TIMEOUT_SECONDS,
 )
 from update_order_status_read_model.projector import OrderView
 from update_order_status_read_model.store import ViewStore
@@ -58,7 +59,10 @@ class GenerationUpkeep:
         group: list[Document] = []
         with translated_store_errors():
             async for document in self._container.query_items(
-                WALK_QUERY, parameters=parameters, max_item_count=WALK_PAGE_ITEMS
+                WALK_QUERY,
+                parameters=parameters,
+                max_item_count=WALK_PAGE_ITEMS,
+                read_timeout=WALK_READ_TIMEOUT_SECONDS,
             ):
                 if group and group[0]["orderId"] != document["orderId"]:
                     yield _viewed(group)
@@ -74,7 +78,7 @@ class GenerationUpkeep:
 
     async def count_documents(self) -> int:
         """How many documents a walk will read."""
-        (count,) = await self._query(COUNT_QUERY, [])
+        (count,) = await self._query(COUNT_QUERY, [], read_timeout=WALK_READ_TIMEOUT_SECONDS)
         return int(count)
 
     async def erase(self, order_id: str, version: int, erased_at: datetime) -> None:
@@ -103,7 +107,8 @@ class GenerationUpkeep:
 
         Each under its ETag: whoever is late with this cannot take away what was written since.
         """
-        found = await self._query(SOME_QUERY, [{"name": "@count", "value": EMPTY_PAGE_ITEMS}])
+        parameters = [{"name": "@count", "value": EMPTY_PAGE_ITEMS}]
+        found = await self._query(SOME_QUERY, parameters, read_timeout=WALK_READ_TIMEOUT_SECONDS)
         orders: dict[str, list[Document]] = {}
         for document in found:
             orders.setdefault(document["orderId"], []).append(document)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from emulators.base.serving import Application, Bind, PortTaken, run
 from emulators.base.sqlite import FormatError
-from emulators.base.tls import authority_directory, server_context, trust_line
 
 EXIT_CANNOT_START = 1
 
@@ -49,6 +48,12 @@ def serve_command(arguments: argparse.Namespace, create: Callable[[], Applicatio
     try:
         tls = None
         if arguments.https:
+            from emulators.base.tls import (
+                authority_directory,
+                server_context,
+                trust_line,
+            )  # cryptography takes its time
+
             tls = server_context(authority_directory())
             print(f"trust this machine's authority: {trust_line(authority_directory())}", file=sys.stderr)
         bind = Bind(arguments.host, arguments.port, tls)

@@ -25,7 +25,10 @@ Route = Callable[[Request], Awaitable[Response]]
 
 @dataclass
 class Control:
-    """Answers requests below `prefix`; `extra` adds an emulator's own routes: (method, path below prefix) to route."""
+    """Answers requests below `prefix`; `extra` adds an emulator's own routes: (method, path below prefix) to route.
+
+    `trees` adds routes that take every method and path that begins with theirs, and bodies of any size.
+    """
 
     service: str
     clock: Clock
@@ -34,6 +37,7 @@ class Control:
     reset: Callable[[], Awaitable[None]]
     prefix: str = "/_emulator"
     extra: Mapping[tuple[str, str], Route] = field(default_factory=dict)
+    trees: Mapping[str, Route] = field(default_factory=dict)
 
     def owns(self, path: str) -> bool:
         """Whether `path` is one of ours."""
@@ -44,7 +48,7 @@ class Control:
         path = request.path[len(self.prefix) :].rstrip("/")
         if refusal := self._refuse(request, path):
             return refusal
-        if route := self.extra.get((request.method, path)):
+        if route := self._own_route(request.method, path):
             return await route(request)
         match request.method, path:
             case "GET", "/health":
@@ -66,13 +70,18 @@ class Control:
             404, f"{request.method} {request.path} is not a control endpoint of the {self.service} emulator."
         )
 
+    def _own_route(self, method: str, path: str) -> Route | None:
+        """The emulator's own route for a path below the prefix."""
+        tree = next((route for root, route in self.trees.items() if path == root or path.startswith(f"{root}/")), None)
+        return self.extra.get((method, path)) or tree
+
     def _refuse(self, request: Request, path: str) -> Response | None:
         origin = request.headers.get("origin")
         if origin is not None and origin.partition("://")[2] != request.host:
             return problem(403, f"Control endpoints do not answer pages of another origin ({origin}).")
         if (request.method, path) != ("GET", "/health") and CONTROL_HEADER not in request.headers:
             return problem(403, f"Control endpoints need the header {CONTROL_HEADER} with any value, for example 1.")
-        if len(request.body) > BODY_BYTES_MAX and (request.method, path) not in self.extra:
+        if len(request.body) > BODY_BYTES_MAX and not self._own_route(request.method, path):
             return problem(413, f"A control request may carry {BODY_BYTES_MAX} bytes.")
         return None
 

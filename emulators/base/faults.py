@@ -112,6 +112,11 @@ class Faults:
         """The rules as they were given, with `seen` and `fired` counts."""
         return [{**rule.source, "id": rule.id, "seen": rule.seen, "fired": rule.fired} for rule in self._rules.values()]
 
+    @property
+    def are_set(self) -> bool:
+        """Whether any rule is in force; where there is none, nobody need gather facts for `strike`."""
+        return bool(self._rules)
+
     def strike(self, **facts: str) -> Act | None:
         """What, if anything, happens to a request or delivery of which these facts hold."""
         if not self._rules:

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import random
-import uuid
+
+_UUID_FREE_BITS = (1 << 128) - 1 ^ (0xF << 76 | 0x3 << 62)
+_UUID_VERSION_4 = 0x4 << 76 | 0x2 << 62
+"""RFC 9562: which bits of a UUID are free, and what the others are in version 4."""
 
 
 class Ids:
@@ -17,7 +20,9 @@ class Ids:
 
     def guid(self) -> str:
         """A version 4 UUID in lower case with dashes, as Azure writes activity and event ids."""
-        return str(uuid.UUID(int=self._dice.getrandbits(128), version=4))
+        bits = self._dice.getrandbits(128) & _UUID_FREE_BITS | _UUID_VERSION_4
+        text = f"{bits:032x}"  # several times as fast as going through uuid.UUID, and every request has one
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def token(self, size_bytes: int = 16) -> bytes:
         """Random bytes for secrets and cookies."""

@@ -31,6 +31,9 @@ ORPHAN_SECONDS_MAX = DRAIN_SECONDS_MAX + 5
 BACKLOG_CONNECTIONS = 1024
 
 
+Receive = Callable[[], Awaitable[Any]]
+
+
 @dataclass(slots=True)
 class Request:
     """One HTTP request, whole.
@@ -45,11 +48,16 @@ class Request:
     body: bytes = b""
     scheme: str = "http"
     client: str = "127.0.0.1"
+    receive: Receive | None = None
+    """Where `Application.streams`: the ASGI messages of the body, which is not read then, and of the client's end."""
+    _path: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def path(self) -> str:
-        """The percent-decoded path."""
-        return unquote(self.raw_path)
+        """The percent-decoded path, decoded once: many rooms ask for it."""
+        if not self._path:
+            self._path = unquote(self.raw_path)
+        return self._path
 
     @property
     def raw_path(self) -> str:
@@ -109,6 +117,7 @@ class Application:
     `located` is told the URL it will be served at, before `open`: with port 0 nobody knows it earlier.
     `stopping` is called when no further connection is taken, before requests in flight are waited for: long polls
     answer now, not when their time is over.
+    `streams` says of a request whose body is not read yet whether `handle` reads it itself, as it comes.
     """
 
     handle: Handler
@@ -118,6 +127,8 @@ class Application:
     close: Callable[[], Awaitable[None]] = _nothing
     located: Callable[[str], None] = _deaf
     stopping: Callable[[], None] = _nothing_to_end
+    streams: Callable[[Request], bool] | None = None
+    """Says of a request, before its body is read, whether `handle` reads the body itself, as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +227,14 @@ def asgi(application: Application) -> Callable[..., Awaitable[None]]:
         scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
         request = _request(scope)
-        try:
-            whole, request.body = await _body(receive, request.headers, application.body_bytes_max)
-        except ConnectionResetError:
-            return  # nobody is left to answer
+        whole = True
+        if application.streams is not None and application.streams(request):
+            request.receive = receive
+        else:
+            try:
+                whole, request.body = await _body(receive, request.headers, application.body_bytes_max)
+            except ConnectionResetError:
+                return  # nobody is left to answer
         response = await application.handle(request) if whole else application.refuse_body(request)
         if isinstance(response, Dropped):
             scope["cut"]()

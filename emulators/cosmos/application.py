@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from emulators.cosmos.metrics import Metrics, Served
 from emulators.cosmos.operations.offers import provisioned
 from emulators.cosmos.routes import Operation, action_of, operation_name, route
 from emulators.cosmos.scripts.engine import Engine
-from emulators.cosmos.sessions import check_consistency
+from emulators.cosmos.sessions import charge_factor, check_consistency
 from emulators.cosmos.store.files import Store
 from emulators.cosmos.store.snapshots import Snapshots
 from emulators.cosmos.throttle import Throttle
@@ -32,6 +33,8 @@ from emulators.cosmos.wire import Call, Target, parse_target, refusal
 logger = logging.getLogger("cosmos")
 
 ACCOUNT_NAME = "localhost"
+REST = "/rest"
+"""Below the control endpoints: the service's own surface without signatures, for an explorer page."""
 METERED = ("dbs/*/colls/*/docs", "dbs/*/colls/*/docs/*", "dbs/*/colls/*/sprocs/*", "dbs/*/colls/*/operations/*")
 """Paths whose requests draw on a container's throughput; descriptions are free of it."""
 
@@ -46,6 +49,7 @@ def create(
     throttled: bool = False,
     faults: Faults | None = None,
     script_seconds: float = limits.SCRIPT_SECONDS_MAX,
+    name: str = ACCOUNT_NAME,
 ) -> Application:
     """An emulator of one account, its data in the directory `path` or in memory. Raises KeyFormatError, FormatError.
 
@@ -53,8 +57,9 @@ def create(
     long a script may run.
     """
     clock, ids = clock or Clock(), ids or Ids()
+    raw_key = decode_key(key)
     store, scripts = Store(path, clock, ids), Engine(script_seconds)
-    account = Account(ACCOUNT_NAME, store, clock, ids, decode_key(key), Sweeper(clock), scripts, consistency)
+    account = Account(name, store, clock, ids, raw_key, Sweeper(clock), scripts, consistency)
     account.throttle = Throttle(clock) if throttled else None
     return Emulator(account, faults or Faults(clock), Snapshots(path)).application()
 
@@ -73,6 +78,7 @@ class Emulator:
             self._health,
             account.store.reset,
             extra=control.routes(account, self._metrics, snapshots),
+            trees={REST: self._serve_owner},
         )
 
     def application(self) -> Application:
@@ -88,27 +94,44 @@ class Emulator:
         """The answer to any request."""
         if self._control.owns(request.path):
             return await self._control.handle(request)
+        return await self._serve(request, signed=True)
+
+    async def _serve_owner(self, request: Request) -> Response:
+        """The REST surface below `/_emulator/rest` for whoever owns the account: nothing need be signed."""
+        refusal = control.refuse_stranger(self._account, request)
+        if refusal is not None:
+            return refusal
+        target = request.target.partition(REST)[2] or "/"
+        return await self._serve(replace(request, target=target), signed=False)
+
+    async def _serve(self, request: Request, *, signed: bool) -> Response:
+        """The answer to a request of the service's own surface."""
         clock = self._account.clock
         started = clock.now()
         activity_id = request.headers.get("x-ms-activity-id") or self._account.ids.guid()
         target = parse_target(request.raw_path)
         action = action_of(request, target)
+        name = operation_name(target, action)
         try:
-            response = await self._answer(request, target, action, activity_id)
+            if signed:
+                authorize(self._account, request, target, action)
+            response = await self._answer(request, target, action, name, activity_id)
         except Refused as refused:
             response = refusal(refused, activity_id)
-        name, ended = operation_name(target, action), clock.now()
-        self._metrics.note(Served(request, name, response, started, ended - started, activity_id))
-        logger.debug("%s %s %d %s", request.method, request.raw_path, response.status, activity_id)
+        path, seconds = request.raw_path, clock.now() - started
+        self._metrics.note(
+            Served(request.method, path, name, response.status, response.headers, started, seconds, activity_id)
+        )
+        logger.debug("%s %s %d %s", request.method, path, response.status, activity_id)
         return response
 
-    async def _answer(self, request: Request, target: Target, action: str, activity_id: str) -> Response:
-        authorize(self._account, request, target, action)
+    async def _answer(self, request: Request, target: Target, action: str, name: str, activity_id: str) -> Response:
         operation = route(request, target, action)
         call = Call(self._account, request, target, activity_id)
-        check_consistency(call)
-        name = operation_name(target, action)
-        act = self._faults.strike(operation=name, method=request.method, path=request.path, **_facts(target))
+        call.charge_factor = charge_factor(check_consistency(call), target, action)
+        act = None
+        if self._faults.are_set:
+            act = self._faults.strike(operation=name, method=request.method, path=request.path, **_facts(target))
         if act is None:
             return await self._metered(call, operation)
 

@@ -45,10 +45,34 @@ def authorize(account: Account, request: Request, target: Target, action: str) -
             raise Refused(errors.UNAUTHORIZED, f"Authorization of type '{kind[:40]}' is unknown.")
 
 
+def is_signed_by(key: bytes, request: Request, target: Target) -> bool:
+    """Whether a request's authorization was made with this raw account key, whatever it permits."""
+    try:
+        kind, signature = _parse(request.headers.get("authorization", ""))
+    except Refused:
+        return False
+    match kind:
+        case "master":
+            return _is_master(key, signed_payload(request, target), signature)
+        case "resource":
+            return redeem(key, signature) is not None
+    parts = signature.split(".")
+    return len(parts) == 3 and _holds_key(key, parts[2])
+
+
+def _is_master(key: bytes, payload: str, signature: str) -> bool:
+    expected = base64.b64encode(hmac.digest(key, payload.encode("utf-8", "replace"), "sha256"))
+    return hmac.compare_digest(expected, signature.encode("utf-8", "replace"))
+
+
+def _holds_key(key: bytes, part: str) -> bool:
+    """Whether the third part of an identity token is an account's key."""
+    return hmac.compare_digest(_base64url(part), base64.b64encode(key))
+
+
 def _check_master(account: Account, request: Request, target: Target, signature: str) -> None:
     payload = signed_payload(request, target)
-    expected = base64.b64encode(hmac.digest(account.key, payload.encode("utf-8", "replace"), "sha256"))
-    if not hmac.compare_digest(expected, signature.encode("utf-8", "replace")):
+    if not _is_master(account.key, payload, signature):
         shown = payload.replace("\n", "\\n")
         raise Refused(
             errors.UNAUTHORIZED, f"{errors.UNAUTHORIZED.text} Server used the following payload to sign: '{shown}'"
@@ -92,8 +116,7 @@ def _check_identity(account: Account, target: Target, action: str, token: str) -
     """Entra tokens cannot be verified offline; like Microsoft's emulator we take one whose third part is the key."""
     parts = token.split(".")
     claims = _decode(parts[1]) if len(parts) == 3 else None
-    key = _base64url(parts[2]) if len(parts) == 3 else b""
-    if not isinstance(claims, dict) or not hmac.compare_digest(key, base64.b64encode(account.key)):
+    if not isinstance(claims, dict) or not _holds_key(account.key, parts[2]):
         raise Refused(errors.UNAUTHORIZED)
     expires = claims.get("exp")
     real_now = account.clock.now() - account.clock.offset_seconds

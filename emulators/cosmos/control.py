@@ -2,11 +2,14 @@
 
 `POST split` splits a physical partition. `GET resources` tells all databases and containers with their ranges, `GET
 requests` the latest requests, `GET metrics` the counters. `GET/POST/DELETE snapshots` list, take and remove snapshots
-of everything, `POST restore` goes back to one.
+of everything, `POST restore` goes back to one. Everything below `rest/` is the service's own surface, unsigned: items,
+queries, change feeds, scripts, offers, for a page that explores the account.
 """
 
 from __future__ import annotations
 
+import base64
+import hmac
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +18,7 @@ import apsw
 from emulators.base.control import Route, json_response, problem, read_object
 from emulators.base.serving import Request, Response
 from emulators.cosmos import limits
-from emulators.cosmos.account import Account
+from emulators.cosmos.account import WELL_KNOWN_KEY, Account, decode_key
 from emulators.cosmos.metrics import Metrics
 from emulators.cosmos.operations.offers import offer_of
 from emulators.cosmos.partitioning import epk_hex
@@ -23,6 +26,21 @@ from emulators.cosmos.store.catalog import Container, Range
 from emulators.cosmos.store.documents import lsn_of, usage
 from emulators.cosmos.store.snapshots import SnapshotError, Snapshots
 from emulators.cosmos.store.splits import split
+
+KEY_HEADER = "x-emulator-key"
+
+
+def refuse_stranger(account: Account, request: Request) -> Response | None:
+    """A refusal unless the request may act as the account's owner.
+
+    An account with the published key has no secret; one with a key of its own wants it in a header.
+    """
+    if account.key == decode_key(WELL_KNOWN_KEY):
+        return None
+    given = request.headers.get(KEY_HEADER, "").encode()
+    if hmac.compare_digest(given, base64.b64encode(account.key)):
+        return None
+    return problem(401, f"This account has a key of its own: send it in the header {KEY_HEADER}.")
 
 
 def routes(account: Account, metrics: Metrics, snapshots: Snapshots) -> Mapping[tuple[str, str], Route]:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from dataclasses import dataclass
-from typing import Any
-
-from emulators.base.serving import Request, Response
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 REQUESTS_KEPT = 500
 """Requests that the log remembers: our choice, some minutes of a developer's work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """One request that was answered: when (seconds since the epoch) and how long it took."""
+class Served(NamedTuple):
+    """One request that was answered: when (seconds since the epoch), how long it took, what it came to.
 
-    request: Request
+    A tuple, since one is made for every request and few are ever looked at.
+    """
+
+    method: str
+    path: str
     operation: str
-    response: Response
+    status: int
+    headers: Mapping[str, str | list[str]]
     moment: float
     seconds: float
     activity_id: str
@@ -26,17 +29,17 @@ class Served:
     @property
     def charge(self) -> float:
         """The request units it came to."""
-        return float(str(self.response.headers.get("x-ms-request-charge", 0)))
+        return float(str(self.headers.get("x-ms-request-charge", 0)))
 
     def describe(self) -> dict[str, Any]:
         """As the request log shows it."""
         return {
             "at": self.moment,
-            "method": self.request.method,
-            "path": self.request.path,
+            "method": self.method,
+            "path": unquote(self.path),
             "operation": self.operation,
-            "status": self.response.status,
-            "subStatus": int(str(self.response.headers.get("x-ms-substatus", 0))),
+            "status": self.status,
+            "subStatus": int(str(self.headers.get("x-ms-substatus", 0))),
             "requestCharge": self.charge,
             "milliseconds": round(self.seconds * 1000, 3),
             "activityId": self.activity_id,
@@ -49,17 +52,17 @@ class Metrics:
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, int]] = Counter()
         self._units: defaultdict[str, float] = defaultdict(float)
-        self._latest: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
+        self._latest: deque[Served] = deque(maxlen=REQUESTS_KEPT)
 
     def note(self, served: Served) -> None:
         """Take one request into account."""
-        self._requests[served.operation, served.response.status] += 1
+        self._requests[served.operation, served.status] += 1
         self._units[served.operation] += served.charge
-        self._latest.append(served.describe())
+        self._latest.append(served)
 
     def latest(self) -> list[dict[str, Any]]:
         """The latest requests, newest first."""
-        return list(reversed(self._latest))
+        return [each.describe() for each in reversed(self._latest)]
 
     def text(self) -> str:
         """The counters in Prometheus's text format."""

@@ -13,14 +13,17 @@ from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.store.catalog import Container, Range
 from emulators.cosmos.store.documents import lsn_of
-from emulators.cosmos.wire import Call
+from emulators.cosmos.wire import Call, Target
+
+_TWO_REPLICAS = ("strong", "boundedstaleness")
+_READS = ("read", "list", "query", "changes")
 
 
-def check_consistency(call: Call) -> None:
-    """Raises Refused (400) when the request asks for an unknown level, or one stronger than the account's."""
+def check_consistency(call: Call) -> str:
+    """The level that the request is served at. Raises Refused (400): unknown, or stronger than the account's."""
     level = call.header("x-ms-consistency-level")
     if not level:
-        return
+        return call.account.consistency
     known = [each.lower() for each in CONSISTENCY_LEVELS]
     if level.lower() not in known:
         raise Refused(errors.BAD_HEADER, f"The consistency level '{level[:100]}' is invalid.")
@@ -29,10 +32,19 @@ def check_consistency(call: Call) -> None:
             errors.BAD_HEADER,
             f"The consistency level '{level}' is stronger than the account's, which is {call.account.consistency}.",
         )
+    return level
 
 
-def check_session(call: Call, container: Container, range_: Range) -> None:
-    """Raises Refused (404/1002) when the request's session token is ahead of `range_`, 400 when it is malformed."""
+def charge_factor(level: str, target: Target, action: str) -> float:
+    """What a request's charge is multiplied by: reads of items at the two strongest levels ask two replicas."""
+    return 2.0 if level.lower() in _TWO_REPLICAS and target.kind == "docs" and action in _READS else 1.0
+
+
+def check_session(call: Call, container: Container, range_: Range, lsn: int | None = None) -> None:
+    """Raises Refused (404/1002) when the request's session token is ahead of `range_`, 400 when it is malformed.
+
+    `lsn` is the range's, read when not given.
+    """
     token = call.header("x-ms-session-token")
     if not token:
         return
@@ -40,8 +52,8 @@ def check_session(call: Call, container: Container, range_: Range) -> None:
     wanted = seen.get(range_.id)
     if wanted is None:
         # After a split a client still holds the ancestor's token; the children carry its LSN on.
-        wanted = max((lsn for key, lsn in seen.items() if key in range_.parents), default=0)
-    if wanted > lsn_of(call.account.store.connection, range_):
+        wanted = max((reached for key, reached in seen.items() if key in range_.parents), default=0)
+    if wanted > (lsn_of(call.account.store.connection, range_) if lsn is None else lsn):
         raise Refused(errors.SESSION_NOT_AVAILABLE)
 
 

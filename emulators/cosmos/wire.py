@@ -75,8 +75,13 @@ class Target:
 
 def parse_target(raw_path: str) -> Target:
     """A path, still percent-encoded, taken apart; names may hold encoded slashes."""
-    segments = [unquote(segment) for segment in raw_path.strip("/").split("/")] if raw_path.strip("/") else []
-    return Target(tuple(segment.lower() for segment in segments[::2]), tuple(segments[1::2]))
+    path = raw_path.strip("/")
+    if not path:
+        return Target((), ())
+    segments = path.split("/")
+    if "%" in path:
+        segments = [unquote(segment) for segment in segments]
+    return Target(tuple([segment.lower() for segment in segments[::2]]), tuple(segments[1::2]))
 
 
 @dataclass(slots=True)
@@ -87,6 +92,8 @@ class Call:
     request: Request
     target: Target
     activity_id: str
+    charge_factor: float = 1.0
+    """What the charge is multiplied by: reads that ask two replicas cost twice."""
 
     @property
     def now(self) -> int:
@@ -198,7 +205,7 @@ def answer(
         **DECORATION,
         "content-location": f"{call.request.scheme}://{call.request.host}{call.request.raw_path}",
         "x-ms-activity-id": call.activity_id,
-        "x-ms-request-charge": format_charge(charge),
+        "x-ms-request-charge": format_charge(charge * call.charge_factor),
     }
     if headers:
         shared.update(headers)

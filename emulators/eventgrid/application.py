@@ -35,6 +35,7 @@ from emulators.eventgrid.onlookers import Onlookers
 from emulators.eventgrid.provisioning import Provisioning
 from emulators.eventgrid.publish import Publisher
 from emulators.eventgrid.routes import no_resource, route
+from emulators.eventgrid.schemas import Event
 from emulators.eventgrid.storage import DEVELOPMENT_STORAGE, Storage, StorageAccount, account_name
 from emulators.eventgrid.storagewatch import StorageWatch
 from emulators.eventgrid.store import Store
@@ -103,7 +104,7 @@ class Emulator:
         account = account_name(options.storage)
         self._catalogue = Catalogue(store, Whereabouts(options.functions_host, account))
         self._office = DeadLetterOffice(store, storage, clock, ids, self._metrics, time_scale=scale)
-        couriers = Couriers(transport, storage)
+        couriers = Couriers(transport, storage, self._forward)
         self._desk = Desk(store, couriers, clock, ids, self._faults, self._metrics, scale, self._office.wake)
         self._dispatcher = Dispatcher(self._desk)
         self._handshakes = Handshakes(
@@ -250,6 +251,9 @@ class Emulator:
             response = errors.data_plane_answer(refused, request_id, self._clock.utc())
         response.headers = {**DATA_PLANE_HEADERS, **response.headers, "x-ms-request-id": request_id}
         return response
+
+    async def _forward(self, topic_id: str, event: Event) -> bool:
+        return await self._namespaces.forward(topic_id, event)
 
     def _located(self, url: str) -> None:
         self._provisioning.base_url = url

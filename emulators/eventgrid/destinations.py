@@ -17,7 +17,9 @@ from emulators.eventgrid.attributes import Attribute, parse_attributes, shown_at
 from emulators.eventgrid.errors import ARM_NOT_BUILT, Misstated, Refused
 from emulators.eventgrid.topics import invalid
 
-WEBHOOK, FUNCTION, QUEUE = "WebHook", "AzureFunction", "StorageQueue"
+WEBHOOK, FUNCTION, QUEUE, NAMESPACE_TOPIC = "WebHook", "AzureFunction", "StorageQueue", "NamespaceTopic"
+DELIVERED_TO = (WEBHOOK, FUNCTION, QUEUE, NAMESPACE_TOPIC)
+"""The kinds that are built; what the others say is checked, then they are 501 by name."""
 _FORM = "destination.properties"
 
 
@@ -31,11 +33,12 @@ class StorageQueue:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where events go: a URL to post to, or a storage queue."""
+    """Where events go: a URL to post to, a storage queue, or a namespace's topic by its ARM id."""
 
     kind: str
     url: str = ""
     queue: StorageQueue | None = None
+    namespace_topic: str = ""
     events_max: int = 1
     kilobytes_preferred: int = limits.BATCH_KILOBYTES_DEFAULT
     attributes: tuple[Attribute, ...] = ()
@@ -92,6 +95,11 @@ def _queue(inner: Inner, where: Whereabouts) -> Destination:
     return Destination(QUEUE, queue=StorageQueue(name, seconds))
 
 
+def _namespace_topic(inner: Inner, where: Whereabouts) -> Destination:
+    _resource_id(inner, NAMESPACE_TOPIC)
+    return Destination(NAMESPACE_TOPIC, namespace_topic=str(inner["resourceId"]))
+
+
 def _alert(inner: Inner, where: Whereabouts) -> Destination:
     if inner.get("severity") not in ("Sev0", "Sev1", "Sev2", "Sev3", "Sev4"):
         raise invalid(f"properties.{_FORM}.severity must be one of Sev0 to Sev4.")
@@ -117,7 +125,7 @@ class _Kind:
     """What its resourceId ends with; each `*` is a name."""
 
 
-_KINDS: Mapping[str, _Kind] = {
+KINDS: Mapping[str, _Kind] = {
     WEBHOOK: _Kind(_webhook, (
         "endpointUrl", "endpointBaseUrl", "azureActiveDirectoryTenantId", "azureActiveDirectoryApplicationIdOrUri",
         "minimumTlsVersionAllowed", _ATTRIBUTES, *_BATCHING,
@@ -138,9 +146,7 @@ _KINDS: Mapping[str, _Kind] = {
     "HybridConnection": _Kind(
         _elsewhere("HybridConnection"), ("resourceId", _ATTRIBUTES), "Microsoft.Relay/namespaces/*/hybridConnections/*"
     ),
-    "NamespaceTopic": _Kind(
-        _elsewhere("NamespaceTopic"), ("resourceId",), "Microsoft.EventGrid/namespaces/*/topics/*"
-    ),
+    NAMESPACE_TOPIC: _Kind(_namespace_topic, ("resourceId",), "Microsoft.EventGrid/namespaces/*/topics/*"),
     "PartnerDestination": _Kind(
         _elsewhere("PartnerDestination"), ("resourceId",), "Microsoft.EventGrid/partnerDestinations/*"
     ),
@@ -153,9 +159,9 @@ _QUEUE_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 def parse_destination(document: Mapping[str, Any], where: Whereabouts) -> Destination:
     """A destination from `{endpointType, properties}`. Raises Refused: 400 naming what is wrong, 501 by name."""
     name, inner = document.get("endpointType"), document["properties"]
-    kind = _KINDS.get(name) if isinstance(name, str) else None
+    kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise invalid(f"properties.destination.endpointType {name!r:.50} is not known: use one of {', '.join(_KINDS)}.")
+        raise invalid(f"properties.destination.endpointType {name!r:.50} is not known: use one of {', '.join(KINDS)}.")
     if unknown := set(inner) - set(kind.properties):
         raise invalid(f"properties.{_FORM}.{min(unknown)} is not a property of a {name} destination.")
     return kind.parse(inner, where)
@@ -241,7 +247,7 @@ def _webhook_url(inner: Inner) -> str:
 
 def _resource_id(inner: Inner, kind: str) -> re.Match[str]:
     """The match of a destination's resourceId; group 1 is its last name."""
-    form = _KINDS[kind].resource
+    form = KINDS[kind].resource
     head, _, _ = form.rpartition("*")
     pattern = r".*/providers/" + re.escape(head).replace(r"\*", "[^/]+") + "([^/]+)"
     found = re.fullmatch(pattern, str(inner.get("resourceId")), re.IGNORECASE)

@@ -1,6 +1,7 @@
 """What a user or the portal may look at: metrics, subscriptions with their backlog, events in flight, dead letters.
 
-Read only, but for `redeliver`, which makes a waiting delivery due now. Every list has a bound.
+Read only, but for `redeliver`, which makes a waiting delivery due now, also at an endpoint that was put aside. Every
+list has a bound.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Onlookers:
         return json_response(200, {"value": value})
 
     async def events(self, request: Request) -> Response:
-        """Events in flight (each subscription's oldest first; `?subscription=` chooses) and the latest that ended."""
+        """Events in flight (each subscription's next due first; `?subscription=` chooses) and the latest that ended."""
         wanted = dict(request.query).get("subscription", "").lower()
         waiting = (
             self._in_flight(subscription, each)
@@ -103,9 +104,10 @@ class Onlookers:
         number = document.get("delivery") if document else None
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**63:
             return problem(400, 'Send {"delivery": number}, a number from GET /_emulator/events.')
-        if not await self._store.postpone(number, self._desk.clock.now()):
+        queue = await self._store.postpone(number, self._desk.clock.now())
+        if queue is None:
             return problem(404, "No such delivery waits any more.")
-        self._dispatcher.wake_all()
+        self._dispatcher.hurry(queue)
         return Response(204)
 
     def _in_flight(self, subscription: Subscription, waiting: Waiting) -> dict[str, Any]:

@@ -82,14 +82,18 @@ class Provisioning:
             ) from refused
 
     async def _provide_source(self, wanted: Configured) -> Source:
-        domain, _, topic = wanted.name.partition("/")
+        """A topic or domain is found by its name, a system topic by its resource, wherever ARM has made it."""
         if wanted.kind == SystemTopic.kind:
-            return await self.put_system_topic(_local_id(SystemTopic, wanted.name), wanted.body)
-        kind = Topic if wanted.kind == Topic.kind else Domain
+            arm_id = _local_id(SystemTopic, wanted.name)
+            made = self.catalogue.system_topic_of(SystemTopic.parsed(arm_id, wanted.body).source)
+            return await self.put_system_topic(made.id if made else arm_id, wanted.body)
+        domain, _, topic = wanted.name.partition("/")
         existing = self.catalogue.topic_named(domain)
         if topic and isinstance(existing, Domain):
             return await self.put_domain_topic(existing, topic)
-        return await self.put_topic(kind, existing.id if existing else _local_id(kind, domain), wanted.body)
+        kind = Topic if wanted.kind == Topic.kind else Domain
+        known = existing is not None and type(existing) is kind
+        return await self.put_topic(kind, existing.id if existing and known else _local_id(kind, domain), wanted.body)
 
     # Topics and domains
 

@@ -13,7 +13,7 @@ from emulators.base.clock import Clock
 from emulators.base.ids import Ids
 from emulators.base.serving import Request
 from emulators.eventgrid import limits, metrics
-from emulators.eventgrid.auth import authorize
+from emulators.eventgrid.auth import KEY_HEADER, authorize
 from emulators.eventgrid.catalogue import Catalogue
 from emulators.eventgrid.errors import FORBIDDEN, TOO_LARGE, Refused
 from emulators.eventgrid.metrics import Metrics
@@ -90,7 +90,7 @@ class Publisher:
             woken.update(each.number for each in wanting)
             accepted.append((event, [self._target(each, now) for each in wanting]))
         if accepted:
-            await self._store.accept(source.id, now, accepted)
+            await self._store.accept(now, accepted)
         for name, count in matched.items():
             self._metrics.add(metrics.MATCHED, count, topic=source.name, subscription=name)
         self._metrics.add(metrics.PUBLISHED, len(events), topic=source.name)
@@ -106,7 +106,7 @@ class Publisher:
     def _authorize(self, topic: Topic, request: Request) -> None:
         if not topic.firewall.admits(request.client):
             raise Refused(FORBIDDEN, f"Publishing to {topic.name} from {request.client} is rejected by its IP rules.")
-        query: Mapping[str, str] = dict(request.query)
+        query: Mapping[str, str] = {} if KEY_HEADER in request.headers else dict(request.query)
         authorize(
             request.headers,
             query,

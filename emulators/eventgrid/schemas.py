@@ -6,7 +6,7 @@ Pure. An `Event` keeps the publisher's own properties; `conversion.py` turns it 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -51,11 +51,11 @@ class Event:
     document: Mapping[str, Any]
     domain_topic: str = ""
     """The name of the domain's topic that it is for; empty when it was sent to a topic."""
+    body: bytes = field(init=False)
+    """The document as JSON."""
 
-    @property
-    def body(self) -> bytes:
-        """The document as JSON."""
-        return orjson.dumps(self.document)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "body", orjson.dumps(self.document))
 
 
 @dataclass(frozen=True, slots=True)

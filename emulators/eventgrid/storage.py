@@ -33,6 +33,10 @@ class StorageUnavailable(Exception):
     """The account did not take or tell what it was asked for. The text says why."""
 
 
+class ContainerGone(StorageUnavailable):
+    """A container that was just listed is not there any more."""
+
+
 class BlobWriter(Protocol):
     """Where dead letters are written."""
 
@@ -150,7 +154,7 @@ class StorageAccount:
             return [each.name async for each in self._blobs().list_containers()]
 
     async def pages(self, container: str) -> AsyncIterator[list[Blob]]:
-        """The blobs of a container, a page at a time; none when it has just gone. Raises StorageUnavailable."""
+        """The blobs of a container, a page at a time. Raises StorageUnavailable, ContainerGone."""
         client = self._blobs().get_container_client(container)
         listed = client.list_blobs(include=["copy"], results_per_page=limits.LISTED_BLOBS_PER_PAGE)
         with _unavailable():
@@ -203,6 +207,8 @@ def expand(connection_string: str) -> str:
 def _unavailable() -> Iterator[None]:
     try:
         yield
+    except ResourceNotFoundError as failure:
+        raise ContainerGone(_reason(failure)) from failure
     except AzureError as failure:
         raise StorageUnavailable(_reason(failure)) from failure
 

@@ -10,6 +10,7 @@ blobs, as in Azure.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from emulators.eventgrid import limits
 from emulators.eventgrid.catalogue import Catalogue
 from emulators.eventgrid.publish import Publisher
 from emulators.eventgrid.schemas import Event, Schema
-from emulators.eventgrid.storage import Blob, BlobSource, StorageUnavailable
+from emulators.eventgrid.storage import Blob, BlobSource, ContainerGone, StorageUnavailable
 from emulators.eventgrid.systemtopics import BLOB_CREATED, BLOB_DELETED, BLOB_TIER_CHANGED, SystemTopic
 from emulators.eventgrid.waiting import keep_at
 from emulators.eventgrid.watches import Watched, WatchStore
@@ -135,7 +136,8 @@ class StorageWatch:
         containers = [each for each in await self._source.containers() if each not in NOT_WATCHED]
         await self._store.keep_containers(containers)
         for container in containers:
-            await self._look_into(topic, container, since)
+            with contextlib.suppress(ContainerGone):  # the next look sees that it is no container any more
+                await self._look_into(topic, container, since)
         await self._store.begun()
 
     async def _look_into(self, topic: SystemTopic, container: str, since: float | None) -> None:

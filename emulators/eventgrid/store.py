@@ -18,7 +18,7 @@ from emulators.base.sqlite import Database
 from emulators.eventgrid.conversion import Stored
 from emulators.eventgrid.schemas import Event, Schema
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 DELETE_CHUNK = 5_000
 """Deliveries deleted in one transaction when a subscription goes, so that others are served between. Our choice."""
 
@@ -35,8 +35,8 @@ CREATE TABLE events (
   number INTEGER PRIMARY KEY,
   id TEXT NOT NULL,
   schema TEXT NOT NULL,
-  topic TEXT NOT NULL,
   published REAL NOT NULL,
+  waiting INTEGER NOT NULL,             -- deliveries: the event goes with the last of them
   size INTEGER NOT NULL,
   body BLOB NOT NULL
 );
@@ -49,7 +49,6 @@ CREATE TABLE deliveries (
   attempts INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX deliveries_by_due ON deliveries (queue, due);
-CREATE INDEX deliveries_by_event ON deliveries (event);
 CREATE TABLE attempts (
   delivery INTEGER NOT NULL,
   number INTEGER NOT NULL,
@@ -209,15 +208,15 @@ class Store:
 
     # Queues
 
-    async def accept(self, topic: str, published: float, events: Sequence[tuple[Event, Sequence[Target]]]) -> None:
+    async def accept(self, published: float, events: Sequence[tuple[Event, Sequence[Target]]]) -> None:
         """Keep events and one delivery per target, due at once; durable on return."""
 
         def work(connection: apsw.Connection) -> None:
             for event, targets in events:
                 body = event.body
                 connection.execute(
-                    "INSERT INTO events (id, schema, topic, published, size, body) VALUES (?, ?, ?, ?, ?, ?)",
-                    (event.id, event.schema.value, topic, published, len(body), body),
+                    "INSERT INTO events (id, schema, published, waiting, size, body) VALUES (?, ?, ?, ?, ?, ?)",
+                    (event.id, event.schema.value, published, len(targets), len(body), body),
                 )
                 number = connection.last_insert_rowid()
                 connection.executemany(
@@ -264,12 +263,13 @@ class Store:
 
         await self.database.write(work)
 
-    async def postpone(self, number: int, due: float) -> bool:
-        """Move a delivery's next attempt without counting one; False when it does not wait any more."""
+    async def postpone(self, number: int, due: float) -> int | None:
+        """Move a delivery's next attempt without counting one; its queue, None when it does not wait any more."""
 
-        def work(connection: apsw.Connection) -> bool:
-            connection.execute("UPDATE deliveries SET due = ? WHERE number = ?", (due, number))
-            return connection.changes() > 0
+        def work(connection: apsw.Connection) -> int | None:
+            update = "UPDATE deliveries SET due = ? WHERE number = ? RETURNING queue"
+            queue: int | None = connection.execute(update, (due, number)).get
+            return queue
 
         return await self.database.write(work)
 
@@ -281,8 +281,8 @@ class Store:
         return [Attempt(*row) for row in rows]
 
     def waiting(self, queue: int, limit: int) -> list[Waiting]:
-        """Deliveries of `queue` in the order of their numbers, for who looks on."""
-        rows = self._read(f"{_WAITING} ORDER BY d.number LIMIT ?", (queue, limit))
+        """Deliveries of `queue`, next due first (the index's order: a large backlog is not sorted)."""
+        rows = self._read(f"{_WAITING} ORDER BY d.due, d.number LIMIT ?", (queue, limit))
         return [Waiting(*row) for row in rows]
 
     def backlog(self) -> dict[int, int]:
@@ -291,8 +291,20 @@ class Store:
 
     async def empty_queue(self, queue: int) -> None:
         """Drop whatever waits in `queue`, in chunks that let others be served."""
-        while gone := self.waiting(queue, DELETE_CHUNK):
-            await self.finish(gone)
+
+        def work(connection: apsw.Connection) -> int:
+            gone: list[Any] = connection.execute(
+                "DELETE FROM deliveries WHERE number IN (SELECT number FROM deliveries WHERE queue = ? LIMIT ?) "
+                "RETURNING number, event",
+                (queue, DELETE_CHUNK),
+            ).fetchall()
+            connection.executemany("DELETE FROM attempts WHERE delivery = ?", ((number,) for number, _ in gone))
+            for _, event in gone:
+                _let_go(connection, event)
+            return len(gone)
+
+        while await self.database.write(work):
+            pass
 
     # Dead letters
 
@@ -379,7 +391,11 @@ def _remove(connection: apsw.Connection, gone: Sequence[Waiting]) -> None:
         connection.execute("DELETE FROM deliveries WHERE number = ?", (each.number,))
         if each.attempts:
             connection.execute("DELETE FROM attempts WHERE delivery = ?", (each.number,))
-        connection.execute(
-            "DELETE FROM events WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = ?1)",
-            (each.event,),
-        )
+        _let_go(connection, each.event)
+
+
+def _let_go(connection: apsw.Connection, event: int) -> None:
+    """One delivery less waits for an event."""
+    connection.execute("DELETE FROM events WHERE number = ? AND waiting <= 1", (event,))
+    if not connection.changes():
+        connection.execute("UPDATE events SET waiting = waiting - 1 WHERE number = ?", (event,))

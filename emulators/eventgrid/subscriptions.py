@@ -14,6 +14,7 @@ from typing import Any, Self
 from emulators.eventgrid import limits
 from emulators.eventgrid.conversion import DELIVERABLE, DeliverySchema
 from emulators.eventgrid.destinations import (
+    NAMESPACE_TOPIC,
     Destination,
     Whereabouts,
     parse_destination,
@@ -199,6 +200,8 @@ def parse_properties(properties: object, around: Surroundings) -> Revision:
         expires=_expiration(properties.get("expirationTimeUtc")),
     )
     _check_labels(properties.get("labels"))
+    if settings.destination.kind == NAMESPACE_TOPIC and settings.schema is not DeliverySchema.CLOUD_EVENT:
+        raise invalid("properties.eventDeliverySchema must be CloudEventSchemaV1_0 for a NamespaceTopic destination.")
     return Revision(_normalized(properties, settings), settings)
 
 

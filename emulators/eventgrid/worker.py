@@ -83,6 +83,11 @@ class Lane:
         """Something may be due."""
         self._changed.set()
 
+    def hurry(self) -> None:
+        """Try now, though the endpoint was put aside."""
+        self._aside_until = 0.0
+        self._changed.set()
+
     def stop(self) -> None:
         """Start nothing new; `run` returns when what is under way has ended."""
         self._stopping = True
@@ -314,10 +319,10 @@ class Dispatcher:
         if found := self._lanes.get(number):
             found[0].wake()
 
-    def wake_all(self) -> None:
-        """Time or everything has changed."""
-        for lane, _ in self._lanes.values():
-            lane.wake()
+    def hurry(self, number: int) -> None:
+        """Something in that queue is to be delivered now, whatever was put aside."""
+        if found := self._lanes.get(number):
+            found[0].hurry()
 
     async def close(self, drain_seconds: float) -> None:
         """Start nothing new, wait for what is under way, then cut it off (it is delivered again after a start)."""

@@ -18,6 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.script_root is not None:
             _enter(options.script_root)
+        if options.command == "doctor":
+            from emulators.functions_host.doctor.command import examine
+
+            return examine(as_json=options.json)
         from emulators.functions_host.start import start
 
         return start(options)

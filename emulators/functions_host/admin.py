@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import platform
-import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,11 @@ from emulators.functions_host.watch import APP_OFFLINE
 
 VERSION = "4.1052.200.0"
 """The host version that Core Tools of August 2026 bundles; apps and tools read it here."""
-BEYOND = re.compile(
-    r"/admin/(host/(scale/status|debug|config|extensions(/.*)?|extensionbundle(/.*)?)|functions/[^/]+/state|"
-    r"functions/download|vfs(/.*)?|instance(/.*)?|pod(/.*)?|warmup|proxies(/.*)?)",
-    re.IGNORECASE,
+NOT_BUILT = (
+    *("host/config", "host/debug", "host/scale/status", "host/extensions*", "host/extensionbundle*"),
+    *("functions/download", "functions/*/state", "vfs*", "instance*", "pod*", "proxies*", "warmup"),
 )
-"""Endpoints of the real host that are not built."""
+"""Endpoints of the real host, below /admin, that are not built."""
 OFFLINE_PAGE = "<!DOCTYPE html><html><body><p>This function app is offline.</p></body></html>"
 TRACE_LEVELS = {"error": "error", "warning": "warning", "info": "information", "verbose": "debug"}
 """System.Diagnostics.TraceLevel as log levels of the console; "off" is none."""
@@ -63,6 +62,10 @@ class Identity:
         return "Error" if self.failure else "Running"
 
 
+MakeCall = Callable[[Function, str], Awaitable[Call]]
+"""How the text of `input` becomes a call of a function. Raises ValueError for text that is not of its trigger."""
+
+
 class Admin:
     """Answers /admin/*. `calls` makes the call of a function by hand from its `input` text, by trigger type."""
 
@@ -75,7 +78,7 @@ class Admin:
         identity: Identity,
         supervision: Supervision,
         keys: KeysApi,
-        calls: Mapping[str, Callable[[Function, str], Call]],
+        calls: Mapping[str, MakeCall],
     ) -> None:
         self._registry = registry
         self._invoker = invoker
@@ -86,28 +89,15 @@ class Admin:
         self._calls = calls
         self._started = time.monotonic()
         self._running: set[asyncio.Task[Any]] = set()
-        self._host_routes: Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]] = {
-            ("GET", "status"): self._tell_status,
-            ("GET", "ping"): self._ping,
-            ("POST", "ping"): self._ping,
-            ("GET", "processes"): self._tell_processes,
-            ("POST", "drain"): self._drain,
-            ("GET", "drain/status"): self._tell_drain,
-            ("POST", "resume"): self._resume,
-            ("POST", "restart"): self._restart,
-            ("PUT", "state"): self._set_state,
-            ("POST", "synctriggers"): self._sync_triggers,
-            ("POST", "log"): self._log,
-        }
 
     async def handle(self, request: Request) -> Response:
         """The answer to a request below /admin."""
         path = request.path.rstrip("/")
         parts = path.split("/")[2:]
         if len(parts) > 1 and parts[0].lower() == "host":
-            route = self._host_routes.get((request.method, "/".join(parts[1:]).lower()))
+            route = HOST_ROUTES.get((request.method, "/".join(parts[1:]).lower()))
             if route is not None:
-                return await route(request)
+                return await route(self, request)
             if parts[1].lower() in HOST_SCOPES and len(parts) <= 3:
                 scope = HOST_SCOPES[parts[1].lower()]
                 return await self._answer_keys(request, scope, None, parts[2:])
@@ -115,7 +105,7 @@ class Admin:
             answer = await self._answer_functions(request, parts[1:])
             if answer is not None:
                 return answer
-        if BEYOND.fullmatch(path):
+        if any(fnmatchcase("/".join(parts).lower(), pattern) for pattern in NOT_BUILT):
             return text_response(501, f"{request.method} {path} of the Functions host is not built into this emulator.")
         return Response(404)
 
@@ -123,6 +113,8 @@ class Admin:
         if not parts:
             described = [self._describe(each) for each in self._registry.functions]
             return _json(described) if request.method == "GET" else None
+        if [each.lower() for each in parts] == ["download"]:
+            return None  # an endpoint of its own, not a function
         function = self._registry.find(parts[0])
         rest = [each.lower() for each in parts[1:2]] + parts[2:]
         if rest[:1] == [FUNCTION_SCOPE] and len(rest) <= 2:
@@ -152,6 +144,19 @@ class Admin:
         """Wait until what was started by hand has ended."""
         await asyncio.gather(*self._running)
 
+    async def call_for(self, name: str, text: str) -> tuple[Function, Call]:
+        """A function and its call for the text of `input`. Raises ValueError that says why there is none."""
+        function = self._registry.find(name)
+        if function is None:
+            known = ", ".join(each.name for each in self._registry.functions)
+            raise ValueError(f"There is no function '{name}'; the app has {known or 'none'}.")
+        if function.error is not None:
+            raise ValueError(f"The '{name}' function is in error: {function.error}")
+        make = self._calls.get(function.trigger.type.lower())
+        if make is None:
+            raise ValueError(f"'{name}' has a {function.trigger.type}, which is not run by hand.")
+        return function, await make(function, text)
+
     def _run(self, function: Function | None, request: Request) -> Response:
         """Start one invocation; its outcome is in the log only."""
         if "json" not in request.headers.get("content-type", "").lower():
@@ -168,15 +173,19 @@ class Admin:
         if make is None:
             reason = f"POST /admin/functions/{function.name}: HTTP functions are not run by hand here; call their URL."
             return text_response(501, reason)
-        try:
-            call = make(function, "" if text is None else str(text))
-        except ValueError as refusal:
-            self._console.user("error", f"Exception binding parameter '{function.trigger.name}': {refusal}")
-            return Response(202)
-        self._start(self._invoker.invoke(function, call))
+        self._start(self._run_by_hand(function, make, "" if text is None else str(text)))
         return Response(202)
 
-    async def _tell_status(self, request: Request) -> Response:
+    async def _run_by_hand(self, function: Function, make: MakeCall, text: str) -> None:
+        try:
+            call = await make(function, text)
+        except ValueError as refusal:
+            self._console.user("error", f"Exception binding parameter '{function.trigger.name}': {refusal}")
+        else:
+            await self._invoker.invoke(function, call)
+
+    async def tell_status(self, request: Request) -> Response:
+        """GET status: who the host is and how it does."""
         identity = self._identity
         status = {
             "id": identity.host_id,
@@ -197,20 +206,24 @@ class Admin:
             status["errors"] = [identity.failure]
         return _json(status)
 
-    async def _ping(self, request: Request) -> Response:
+    async def ping(self, request: Request) -> Response:
+        """Empty, as long as the host lives."""
         return Response(200, {"cache-control": "no-store"})
 
-    async def _tell_processes(self, request: Request) -> Response:
+    async def tell_processes(self, request: Request) -> Response:
+        """GET processes: the supervisor's and the workers'."""
         supervisor, *workers = await self._supervision.processes()
         told = [{"processId": supervisor, "processName": "func", "debugEngine": "python"}]
         told += [{"processId": each, "processName": "python", "debugEngine": "python"} for each in workers]
         return _json({"processes": [{**each, "isEligibleForOpenInBrowser": False} for each in told]})
 
-    async def _drain(self, request: Request) -> Response:
+    async def drain(self, request: Request) -> Response:
+        """POST drain: stop what is not HTTP; 202 before it has stopped."""
         self._start(self._supervision.drain())
         return Response(202)
 
-    async def _tell_drain(self, request: Request) -> Response:
+    async def tell_drain(self, request: Request) -> Response:
+        """GET drain/status: whether anything is still under way."""
         activity = await self._supervision.activity()
         state = "Disabled"
         if await self._supervision.is_draining():
@@ -223,14 +236,16 @@ class Admin:
             }
         )
 
-    async def _resume(self, request: Request) -> Response:
+    async def resume(self, request: Request) -> Response:
+        """POST resume: listen again after a drain."""
         if self._identity.state != "Running":
             return Response(409)
         if await self._supervision.is_draining():
             await self._supervision.resume()
         return _json({"state": "Running"})
 
-    async def _restart(self, request: Request) -> Response:
+    async def restart(self, request: Request) -> Response:
+        """POST restart: load the app again."""
         if not await self._supervision.restart():
             return text_response(501, "This host is one process, without a supervisor: nobody can restart it.")
         return _json(
@@ -247,7 +262,7 @@ class Admin:
             }
         )
 
-    async def _set_state(self, request: Request) -> Response:
+    async def set_state(self, request: Request) -> Response:
         """Offline and back: the file app_offline.htm, which the supervisor watches."""
         try:
             wanted = str(json.loads(request.body)).lower()
@@ -267,11 +282,13 @@ class Admin:
         await self._supervision.restart()
         return Response(202)
 
-    async def _sync_triggers(self, request: Request) -> Response:
+    async def sync_triggers(self, request: Request) -> Response:
+        """POST synctriggers: on Azure only, as the real host says here."""
         failed = {"status": "Invalid environment for SyncTriggers operation."}
         return Response(500, {"content-type": "application/json; charset=utf-8"}, orjson.dumps(failed))
 
-    async def _log(self, request: Request) -> Response:
+    async def log(self, request: Request) -> Response:
+        """POST log: lines of tools, shown as the host's own."""
         try:
             entries = json.loads(request.body)
             lines = [(TRACE_LEVELS.get(str(each["level"]).lower(), "none"), str(each["message"])) for each in entries]
@@ -313,18 +330,35 @@ class Admin:
         return described
 
 
-def manual_calls(
-    webhook: eventgrid.EventGridWebhook, timers: dict[str, timer.TimerListener]
-) -> dict[str, Callable[[Function, str], Call]]:
+HOST_ROUTES: Mapping[tuple[str, str], Callable[[Admin, Request], Awaitable[Response]]] = {
+    ("GET", "status"): Admin.tell_status,
+    ("GET", "ping"): Admin.ping,
+    ("POST", "ping"): Admin.ping,
+    ("GET", "processes"): Admin.tell_processes,
+    ("POST", "drain"): Admin.drain,
+    ("GET", "drain/status"): Admin.tell_drain,
+    ("POST", "resume"): Admin.resume,
+    ("POST", "restart"): Admin.restart,
+    ("PUT", "state"): Admin.set_state,
+    ("POST", "synctriggers"): Admin.sync_triggers,
+    ("POST", "log"): Admin.log,
+}
+"""Endpoints below /admin/host, beside those of the keys."""
+
+
+def manual_calls(webhook: eventgrid.EventGridWebhook, timers: dict[str, timer.TimerListener]) -> dict[str, MakeCall]:
     """How the text of `input` becomes a call, by trigger type."""
 
-    def event(function: Function, text: str) -> Call:
+    async def event(function: Function, text: str) -> Call:
         document = json.loads(text)
         if not isinstance(document, dict):
             raise ValueError("input must be one event as JSON text")  # noqa: TRY004 - one kind of refusal
         return webhook.call(document)
 
-    return {eventgrid.TYPE: event, timer.TYPE: lambda function, text: timers[function.name].call()}
+    async def tick(function: Function, text: str) -> Call:
+        return timers[function.name].call()
+
+    return {eventgrid.TYPE: event, timer.TYPE: tick}
 
 
 def _json(document: object) -> Response:

@@ -10,7 +10,7 @@ import hashlib
 import platform
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,18 +19,17 @@ from emulators.base.clock import Clock
 from emulators.base.faults import Act, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
-from emulators.functions_host import http
-from emulators.functions_host.admin import Admin, Identity, manual_calls
+from emulators.functions_host import bundle, http
+from emulators.functions_host.admin import Admin, Identity, MakeCall, manual_calls
 from emulators.functions_host.admin_keys import KeysApi
-from emulators.functions_host.connector import Connectors
 from emulators.functions_host.console import Console
 from emulators.functions_host.cors import Cors
 from emulators.functions_host.deadlines import read_time_limit
 from emulators.functions_host.errors import AppNotIndexed, FunctionInError
 from emulators.functions_host.headers import AnswerHeaders
 from emulators.functions_host.index import Function
-from emulators.functions_host.invocation import Call, Invoker
-from emulators.functions_host.keys import EVENT_GRID_KEY, KeyRing, Level, satisfies
+from emulators.functions_host.invocation import Attempt, Call, Connector, Invoker, Outcome, retry_warnings
+from emulators.functions_host.keys import SYSTEM_KEYS, KeyRing, Level, satisfies
 from emulators.functions_host.limits import BODY_BYTES_MAX
 from emulators.functions_host.listeners import Listener, Listeners
 from emulators.functions_host.locks import BlobLease, SingletonListener, lock_name
@@ -38,6 +37,7 @@ from emulators.functions_host.logs import InvocationLogs
 from emulators.functions_host.registry import HttpTarget, build_registry
 from emulators.functions_host.retries import read_host_retry_policy
 from emulators.functions_host.secrets import secret_store
+from emulators.functions_host.services import Services
 from emulators.functions_host.settings import Configuration, Settings
 from emulators.functions_host.storage import HOSTS_CONTAINER, JsonBlobs, StorageUnavailable, webjobs_storage
 from emulators.functions_host.supervision import CONTROL_PREFIX, Activity, Alone, Supervision
@@ -46,6 +46,7 @@ from emulators.functions_host.trace import continue_trace
 from emulators.functions_host.triggers.eventgrid import EventGridWebhook
 from emulators.functions_host.triggers.timer import TimerListener, is_monitored
 from emulators.functions_host.watch import APP_OFFLINE
+from emulators.functions_host.web import WebExtension, imported_base, is_turned_off
 
 WEBHOOK = re.compile(r"/runtime/webhooks/([^/]+)(/.*)?", re.IGNORECASE)
 WEBHOOK_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS"})
@@ -84,8 +85,13 @@ class Host:
         failure: AppNotIndexed | None = None,
         clock: Clock | None = None,
         supervision: Supervision | None = None,
+        connector: Connector | None = None,
+        observer: Callable[[Attempt], None] = lambda attempt: None,
     ) -> None:
-        """`failure` is why an app has no functions. Raises StartError."""
+        """`failure` is why an app has no functions. Raises StartError.
+
+        A test gives a `connector` of its own for bindings, and an `observer` that is told of every run.
+        """
         self._flags = flags
         self._console = console
         self._clock, self._ids = clock or Clock(), Ids()
@@ -94,14 +100,18 @@ class Host:
             self._clock, self.health, self.activity, self.drain, self.listen
         )
         self._settings = settings = Settings(environment)
-        connectors = Connectors({}, {})
-        self.registry = build_registry(functions, connectors, settings, configuration)
+        self._services = Services(self._clock)
+        connector = connector or bundle.connectors(self._services, settings, configuration, self._clock, self._ids)
+        self.registry = build_registry(functions, connector, settings, configuration)
+        for warning in (*retry_warnings(self.registry.functions), *bundle.warnings(self.registry.functions)):
+            console.always(warning, "warning")
         self._invoker = Invoker(
             clock=self._clock,
             ids=self._ids,
             console=console,
             logs=logs,
-            connector=connectors,
+            connector=connector,
+            observer=observer,
             default_retry=read_host_retry_policy(configuration),
             time_limit_seconds=read_time_limit(configuration),
             timed_out=self._replace_worker,
@@ -110,38 +120,64 @@ class Host:
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
         self._store: JsonBlobs | None = None
         timers = {each.function.name: each for each in self._timers(host_id)}
-        self._listeners = Listeners(
-            [self._singleton(listener, host_id) for listener in timers.values() if listener.function.runs],
-            self._clock,
-            console,
-        )
+        self._sources = self._bundled(configuration, host_id)
+        ticking = [self._singleton(listener, host_id) for listener in timers.values()]
+        listeners = [each for each in (*ticking, *self._sources.listeners) if each.function.runs]
+        self._listeners = Listeners(listeners, self._clock, console)
         self._offline_page = _offline_page(root)
         self._keys = KeyRing(
             lambda: secret_store(settings, host_id), self._ids, self._clock, [each.name for each in functions]
         )
         if flags.enable_auth:
             self._keys.find_store()  # what cannot be is said at the start
-        self._admin = Admin(
-            self.registry,
-            self._invoker,
-            console,
-            identity=Identity(
-                root,
-                flags.url,
-                host_id,
-                self._instance_id,
-                configuration,
-                failure="\n".join(part for part in (failure.report, str(failure)) if part) if failure else "",
-                is_offline=self._offline_page is not None,
-            ),
-            supervision=self._supervision,
-            keys=KeysApi(self._keys.load, self._supervision.keys_changed),
-            calls=manual_calls(self._webhook, timers),
-        )
+        calls = {**manual_calls(self._webhook, timers), **self._sources.manual_calls()}
+        self._admin = self._make_admin(root, host_id, configuration, failure, calls)
         self._headers = AnswerHeaders(configuration)
+        base = None if is_turned_off(settings) else imported_base()
+        self._web = None if base is None else WebExtension(base)
         self._throttle = read_throttle(configuration, workers=flags.processes, number=flags.number)
         self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def _bundled(self, configuration: Configuration, host_id: str) -> bundle.Sources:
+        return bundle.Sources(
+            self.registry,
+            self._services,
+            self._invoker,
+            self._settings,
+            configuration,
+            self._clock,
+            self._ids,
+            self._console,
+            host_id,
+        )
+
+    def _make_admin(
+        self,
+        root: Path,
+        host_id: str,
+        configuration: Configuration,
+        failure: AppNotIndexed | None,
+        calls: Mapping[str, MakeCall],
+    ) -> Admin:
+        identity = Identity(
+            root,
+            self._flags.url,
+            host_id,
+            self._instance_id,
+            configuration,
+            failure="\n".join(part for part in (failure.report, str(failure)) if part) if failure else "",
+            is_offline=self._offline_page is not None,
+        )
+        return Admin(
+            self.registry,
+            self._invoker,
+            self._console,
+            identity=identity,
+            supervision=self._supervision,
+            keys=KeysApi(self._keys.load, self._supervision.keys_changed),
+            calls=calls,
+        )
 
     def _timers(self, host_id: str) -> list[TimerListener]:
         timers = []
@@ -183,7 +219,20 @@ class Host:
             self._body_bytes_max,
             open=self._open,
             close=self._close,
+            streams=None if self._web is None else self._is_streamed,
         )
+
+    async def call_for(self, name: str, payload: str) -> tuple[Function, Call]:
+        """A function and the call that `payload` asks of it, as POST /admin/functions/NAME does. Raises ValueError."""
+        return await self._admin.call_for(name, payload)
+
+    def blob_call(self, name: str, path: str, content: bytes) -> tuple[Function, Call]:
+        """A blob-triggered function and its call for a blob that need not exist. Raises ValueError."""
+        return self._sources.blob_call(name, path, content)
+
+    async def invoke(self, function: Function, call: Call) -> Outcome:
+        """Run a function."""
+        return await self._invoker.invoke(function, call)
 
     def listen(self) -> None:
         """Start what is not HTTP: one worker of a host does."""
@@ -209,6 +258,7 @@ class Host:
         await self._listeners.stop()
         await self._admin.finish()
         self._invoker.close()
+        await self._services.close()
         if self._store is not None:
             await self._store.close()
         await self._keys.close()
@@ -256,11 +306,13 @@ class Host:
             return http.text_response(501, target.not_built)
         call = Call(
             http.request_datum(request, values),
-            trace=continue_trace(request.headers, self._ids),
+            trace=continue_trace(request.headers, self._ids) if function.signature.takes_context else None,
             data=dict(values),
         )
 
         async def work() -> Response:
+            if self._web is not None:
+                return await self._answer_web(self._web, request, function, values, call)
             outcome = await self._invoker.invoke(function, call)
             if outcome.failure is not None:
                 return Response(500)
@@ -274,10 +326,33 @@ class Host:
             return await self._under_faults(request, "http", function.name, work)
         return await self._throttle.run(lambda: self._under_faults(request, "http", function.name, work))
 
+    def _is_streamed(self, request: Request) -> bool:
+        """Whether a function of the web extension may read the body as it comes."""
+        if request.path.lower().startswith(("/admin", "/runtime")):
+            return False
+        announced = request.headers.get("content-length", "0")
+        return announced.isdecimal() and int(announced) <= self._body_bytes_max
+
+    async def _answer_web(
+        self, web: WebExtension, request: Request, function: Function, values: Mapping[str, str], call: Call
+    ) -> Response:
+        async def invoke(web_request: Any) -> Any:
+            web.set_route_values(web_request, dict(values))
+            outcome = await self._invoker.invoke(function, replace(call, web_request=web_request))
+            if outcome.failure is not None:
+                raise outcome.failure
+            return None if outcome.returned is None else outcome.returned.value
+
+        try:
+            return await web.answer(request, invoke)
+        except Exception:  # noqa: BLE001 - the invocation has logged it; the worker's web server says no more than this
+            return http.text_response(500, "Internal Server Error")
+
     async def _answer_webhook(self, request: Request, extension: str) -> Response:
-        if extension.lower() != "eventgrid" or request.method not in WEBHOOK_METHODS:
+        handle = {"eventgrid": self._webhook.handle, "blobs": self._sources.blob_webhook}.get(extension.lower())
+        if handle is None or request.method not in WEBHOOK_METHODS:
             return Response(404)
-        if await self._demand(request, Level.SYSTEM) is None:
+        if await self._demand(request, Level.SYSTEM, key=SYSTEM_KEYS[extension.lower()]) is None:
             return Response(401)
         name = next((value for key, value in request.query if key.lower() == "functionname"), "")
         if name in self.registry.not_built_webhooks:
@@ -285,7 +360,7 @@ class Host:
 
         async def work() -> Response:
             try:
-                return await self._webhook.handle(request, name)
+                return await handle(request, name)
             except (ValueError, KeyError, TypeError, IndexError) as refusal:
                 self._console.always(f"The webhook's body cannot be used: {type(refusal).__name__}: {refusal}", "error")
                 return Response(500)
@@ -303,8 +378,10 @@ class Host:
             return await work()
         return await suffer(act, self._clock, work, _refuse_by_rule, lambda: DROPPED)
 
-    async def _demand(self, request: Request, level: Level, function: Function | None = None) -> Level | None:
-        """What the caller has proved, or None when that does not open `level`."""
+    async def _demand(
+        self, request: Request, level: Level, function: Function | None = None, *, key: str = ""
+    ) -> Level | None:
+        """What the caller has proved, or None when that does not open `level`; a system key has to be `key`."""
         if not self._flags.enable_auth:  # every caller is the administrator, unless nobody asks
             return level if level is Level.ANONYMOUS else Level.ADMIN
         try:
@@ -312,7 +389,7 @@ class Host:
         except StorageUnavailable as failure:
             self._console.always(f"Keys cannot be read: {failure}", "error")
             return level if level is Level.ANONYMOUS else None
-        if level is Level.SYSTEM and proved is Level.SYSTEM and name != EVENT_GRID_KEY:
+        if level is Level.SYSTEM and proved is Level.SYSTEM and name != key:
             return None
         return proved if satisfies(proved, level) else None
 
@@ -330,6 +407,11 @@ class Host:
     def outstanding(self) -> int:
         """Invocations that have not ended."""
         return self._invoker.outstanding
+
+    @property
+    def listening(self) -> set[str]:
+        """Functions whose listeners have started."""
+        return set(self._listeners.running)
 
     def activity(self) -> Activity:
         """What is under way here."""

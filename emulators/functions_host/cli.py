@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     _add_start(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -77,6 +78,14 @@ def _add_start(commands: Any) -> None:
     start.add_argument("--exit-when-stdin-closes", action="store_true", help="stop when stdin ends")
     for flag in REFUSED:
         start.add_argument(flag, nargs="?", action=_Refused, help=argparse.SUPPRESS)
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = commands.add_parser(
+        "doctor", help="say what would break on the real host, and the fix", allow_abbrev=False
+    )
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    doctor.add_argument("--script-root", "--prefix", metavar="DIR", type=Path, help="the app's folder, if not this one")
 
 
 class _Refused(argparse.Action):

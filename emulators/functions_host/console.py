@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from emulators.base.clock import Clock
 
@@ -49,6 +50,8 @@ class Console:
         self._minimum = level_number(minimum)
         self._user_minimum = level_number(user_minimum)
         self._lock = threading.Lock()
+        self._second = (0.0, "")
+        """The second that was written last, and how: most lines share it."""
         self._colours = self._stream.isatty() and not os.environ.get("NO_COLOR")
 
     def user(self, level: str, text: str) -> None:
@@ -70,8 +73,10 @@ class Console:
         self._write(self._paint(text, colour) + "\n")
 
     def _line(self, level: str, text: str) -> None:
-        moment = self._clock.utc()
-        stamp = self._paint(f"[{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z] ", GREY)
+        second, fraction = divmod(self._clock.now(), 1)
+        if second != self._second[0]:
+            self._second = (second, f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}")
+        stamp = self._paint(f"[{self._second[1]}.{int(fraction * 1000):03d}Z] ", GREY)
         self._write("".join(f"{stamp}{self._paint(line, COLOURS[level])}\n" for line in text.split("\n")))
 
     def _paint(self, text: str, colour: int | None) -> str:
@@ -95,11 +100,11 @@ class Console:
         listed = list(functions)
         if not listed:
             self.always("No job functions found. Try making your job classes and methods public.", "warning")
-            return
-        self.plain()
-        self.plain("Functions:", YELLOW)
-        self.plain()
         enabled = [each for each in listed if not each.disabled]
+        if enabled:
+            self.plain()
+            self.plain("Functions:", YELLOW)
+            self.plain()
         for each in (function for function in enabled if function.route is not None):
             methods = f"[{','.join(each.methods)}] " if each.methods else ""
             address = self._paint(f"{methods}{url}/{each.route}", GREEN)

@@ -6,6 +6,7 @@ binding; a type the library does not know gets the worker's plain one. Knows no 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from azure.functions import Out as AbstractOut
 from azure.functions import get_binding_registry
 from azure.functions.meta import Datum
 
-__all__ = ["Datum", "Out", "converter", "decode", "encode", "has_implicit_output", "is_trigger"]
+__all__ = ["Datum", "Out", "converter", "decode", "encode", "has_implicit_output", "is_trigger", "sdk_converter"]
 
 
 class Plain:
@@ -93,8 +94,21 @@ def has_implicit_output(binding_type: str) -> bool:
     return bool(getattr(chosen, "has_implicit_output", lambda: False)())
 
 
-def decode(binding_type: str, datum: Datum, metadata: Mapping[str, Datum]) -> Any:
+def sdk_converter(binding_type: str, python_type: Any) -> Any:
+    """The converter of an SDK-type bindings library (a BlobClient instead of a blob), None for any other type.
+
+    Such a library is there when the app has imported it: the worker looks nowhere else either.
+    """
+    base = sys.modules.get("azurefunctions.extensions.base")
+    if base is None or not base.get_binding_registry().check_supported_type(python_type):
+        return None
+    return base.get_binding_registry().get(binding_type)
+
+
+def decode(binding_type: str, datum: Datum, metadata: Mapping[str, Datum], python_type: Any = None) -> Any:
     """The Python value of `datum`. Raises TypeError for a combination that the converter does not take."""
+    if datum.type == "model_binding_data":
+        return sdk_converter(binding_type, python_type).decode(datum, trigger_metadata=metadata, pytype=python_type)
     chosen = converter(binding_type)
     try:
         return chosen.decode(datum, trigger_metadata=metadata if is_trigger(binding_type) else {})

@@ -7,8 +7,6 @@ goes by the host's clock. Knows tasks, not functions.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 from emulators.base.clock import Clock
@@ -36,20 +34,18 @@ class Deadlines:
         """The limit as the host writes it."""
         return time_span(timedelta(seconds=self._seconds_max or 0))
 
-    @contextmanager
-    def over(self, invocation_id: str) -> Iterator[None]:
-        """Watch what the current task does within the block."""
+    def begin(self, invocation_id: str) -> None:
+        """Watch what the current task does until `end`."""
         task = asyncio.current_task()
         if self._seconds_max is None or task is None:
-            yield
             return
         self._running[invocation_id] = (self._clock.now() + self._seconds_max, task)
         if self._watcher is None or self._watcher.done():
             self._watcher = asyncio.create_task(self._watch())
-        try:
-            yield
-        finally:
-            self._running.pop(invocation_id, None)
+
+    def end(self, invocation_id: str) -> None:
+        """The invocation has ended."""
+        self._running.pop(invocation_id, None)
 
     def take_expired(self, invocation_id: str) -> bool:
         """Whether the invocation was ended by its deadline; the cancellation is then taken back."""

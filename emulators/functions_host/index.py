@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -71,12 +72,12 @@ class Function:
         """Whether its trigger is listened to."""
         return self.error is None and not self.disabled
 
-    @property
+    @cached_property
     def input_bindings(self) -> list[Binding]:
         """Bindings that are read before the call, the trigger left out."""
         return [each for each in self.bindings if each.direction == "IN" and each is not self.trigger]
 
-    @property
+    @cached_property
     def output_bindings(self) -> list[Binding]:
         """Bindings that are written after the call, HTTP's answer left out."""
         return [each for each in self.bindings if each.direction == "OUT" and each.type.lower() != "http"]

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -45,6 +45,8 @@ class Call:
     trace: TraceContext | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     """What `{name}` in other bindings is replaced from."""
+    web_request: Any = None
+    """The request object of a web extension: it is handed in, and the result handed out, as it is."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,18 @@ class Outcome:
 
     returned: Datum | None = None
     failure: BaseException | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of a function that has ended: what an observer of the host is told."""
+
+    function: str
+    invocation_id: str
+    reason: str
+    retry_count: int
+    returned: Datum | None
+    failure: BaseException | None
 
 
 @dataclass(frozen=True)
@@ -88,11 +102,14 @@ class Context:
 class Connector(Protocol):
     """Reads input bindings and writes output bindings of the services they belong to."""
 
-    async def read(self, binding: Binding, call: Call) -> Datum:
+    async def read(self, function: Function, binding: Binding, call: Call) -> Datum:
         """The value of an input binding."""
 
     async def write(self, function: Function, binding: Binding, value: Datum, call: Call) -> None:
         """Write what a function set."""
+
+    def check(self, function: Function) -> None:
+        """Raise FunctionInError for a function with a binding that is not built or cannot work."""
 
 
 class Invoker:
@@ -107,11 +124,13 @@ class Invoker:
         logs: InvocationLogs,
         connector: Connector,
         default_retry: RetryPolicy | None = None,
+        observer: Callable[[Attempt], None] = lambda attempt: None,
         time_limit_seconds: float | None = None,
         timed_out: Callable[[str], None] = lambda invocation_id: None,
     ) -> None:
         """`timed_out` is called with the invocation that took longer than the limit: its thread may never end."""
         self._clock = clock
+        self._observer = observer
         self._ids = ids
         self._console = console
         self._logs = logs
@@ -178,7 +197,8 @@ class Invoker:
         returned: Datum | None = None
         failure: BaseException | None = None
         try:
-            with self._logs.invocation(invocation_id, function.name), self._deadlines.over(invocation_id):
+            self._deadlines.begin(invocation_id)
+            with self._logs.invocation(invocation_id, function.name):
                 returned = await self._run(function, call, retry, invocation_id)
         except asyncio.CancelledError as raised:
             if self._deadlines.take_expired(invocation_id):
@@ -189,6 +209,8 @@ class Invoker:
                 failure = raised  # the function let it escape: nobody has cancelled this invocation
         except (Exception, SystemExit) as raised:  # noqa: BLE001 - the outcome carries it to whoever answers for it
             failure = raised
+        finally:
+            self._deadlines.end(invocation_id)
         sys.stdout.flush()
         duration = round((time.perf_counter() - started) * 1000)
         ending = f"Id={invocation_id}, Duration={duration}ms)"
@@ -197,6 +219,7 @@ class Invoker:
         else:
             self._console.user("error", f"Executed 'Functions.{function.name}' (Failed, {ending}")
             self._console.user("error", failure_text(function.name, failure))
+        self._observer(Attempt(function.name, invocation_id, call.reason, retry.retry_count, returned, failure))
         return Outcome(returned, failure)
 
     def _note_timeout(self, function: Function, invocation_id: str) -> FunctionTimedOut:
@@ -211,15 +234,9 @@ class Invoker:
     async def _run(self, function: Function, call: Call, retry: RetryContext, invocation_id: str) -> Datum | None:
         signature = function.signature
         arguments = await self._arguments(function, call)
-        context = Context(
-            invocation_id,
-            function.name,
-            function.directory,
-            call.trace or TraceContext(new_traceparent(self._ids)),
-            retry,
-        )
         if signature.takes_context:
-            arguments["context"] = context
+            trace = call.trace or TraceContext(new_traceparent(self._ids))
+            arguments["context"] = Context(invocation_id, function.name, function.directory, trace, retry)
         for name in signature.outputs:
             arguments[name] = converters.Out()
         if signature.is_async:
@@ -235,18 +252,25 @@ class Invoker:
             if arguments[name].get() is not None
         }
         returned = None
-        if signature.returns is not None:
+        if call.web_request is not None:
+            returned = Datum(result, "web")
+        elif signature.returns is not None:
             returned = converters.encode(signature.returns.binding_type, result, signature.returns.python_type)
         await self._write_outputs(function, call, outputs, returned)
         return returned
 
     async def _arguments(self, function: Function, call: Call) -> dict[str, Any]:
         inputs = function.signature.inputs
-        trigger = function.trigger.name
-        arguments = {trigger: converters.decode(inputs[trigger].binding_type, call.trigger_value, call.metadata)}
+        trigger = inputs[function.trigger.name]
+        arguments = {function.trigger.name: call.web_request}
+        if call.web_request is None:
+            arguments[function.trigger.name] = converters.decode(
+                trigger.binding_type, call.trigger_value, call.metadata, trigger.python_type
+            )
         for binding in function.input_bindings:
-            value = await self._connector.read(binding, call)
-            arguments[binding.name] = converters.decode(inputs[binding.name].binding_type, value, {})
+            kind = inputs[binding.name]
+            value = await self._connector.read(function, binding, call)
+            arguments[binding.name] = converters.decode(kind.binding_type, value, {}, kind.python_type)
         return arguments
 
     async def _write_outputs(
@@ -272,6 +296,16 @@ def failure_text(function: str, failure: BaseException) -> str:
         f"System.Private.CoreLib: Result: Failure\nException: {type(failure).__name__}: {failure}\n"
         f"Stack: {user_traceback(failure)}"
     )
+
+
+def retry_warnings(functions: Iterable[Function]) -> Iterator[str]:
+    """What the host says at its start of retry policies on triggers that it does not mean them for. Pure."""
+    for each in functions:
+        if each.runs and each.retry is not None and each.trigger.type.lower() not in RETRY_IS_EXPECTED:
+            yield (
+                f"Soon retries will not be supported for function '{each.name}'. "
+                "For more information, please visit http://aka.ms/func-retry-policies."
+            )
 
 
 def _retry_exception(failure: BaseException | None) -> RetryException | None:

@@ -27,7 +27,8 @@ from emulators.functions_host.limits import KEY_BYTES, KEY_WRITES_MAX, KEYS_RELO
 from emulators.functions_host.secrets import SecretStore
 from emulators.functions_host.storage import Outdated, StorageUnavailable
 
-EVENT_GRID_KEY = "eventgrid_extension"
+SYSTEM_KEYS = {"eventgrid": "eventgrid_extension", "blobs": "blobs_extension"}
+"""The system key that opens each extension's webhook."""
 MASTER = "_master"
 """What the keys API calls the master key, among the system keys."""
 HEADER = "x-functions-key"
@@ -126,7 +127,9 @@ class Keys:
         document["masterKey"] = _key("master", master)
         document["functionKeys"] = _as_list(by_name(document.get("functionKeys")) or {"default": self._new_key()})
         system = by_name(document.get("systemKeys"))
-        document["systemKeys"] = _as_list({**system, EVENT_GRID_KEY: system.get(EVENT_GRID_KEY) or self._new_key()})
+        for name in SYSTEM_KEYS.values():
+            system[name] = system.get(name) or self._new_key()
+        document["systemKeys"] = _as_list(system)
 
     async def _load_function(self, name: str) -> dict[str, str]:
         def complete(document: dict[str, Any]) -> None:

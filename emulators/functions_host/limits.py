@@ -66,3 +66,48 @@ LOCK_POLL_SECONDS = 60.0
 """webjobs-sdk: ListenerLockRecoveryPollingInterval, how often a lock that another host holds is asked for."""
 LOCK_RENEW_SECONDS_MIN = 1.0
 """webjobs-sdk: SingletonManager, the shortest wait before a renewal that failed is tried again."""
+STREAMED_PARTS_MAX = 2
+"""Parts of a streamed answer that wait for a slow client: our choice."""
+SOURCE_FILES_MAX = 2_000
+"""Python files of an app that the doctor reads: our choice."""
+SOURCE_BYTES_MAX = 1_000_000
+"""The longest of them: our choice, what is longer was not written by hand."""
+
+COSMOS_SECONDS_MAX = 65.0
+"""One request to a Cosmos DB account: azure-cosmos-dotnet-v3 RequestTimeout of the change feed processor."""
+COSMOS_THROTTLED_ATTEMPTS_MAX = 10
+COSMOS_THROTTLED_SECONDS_MAX = 30.0
+"""Tries of a throttled request and their waits in all: azure-cosmos-dotnet-v3 CosmosClientOptions (9 retries, 30 s)."""
+COSMOS_PAGES_MAX = 10_000
+"""Pages of one query: our choice."""
+LEASE_CONFLICTS_MAX = 6
+"""Tries to write a lease that others write meanwhile: azure-cosmos-dotnet-v3 DocumentServiceLeaseUpdaterCosmos."""
+LEASE_LOCK_SECONDS = 30
+LEASE_LOCK_WAIT_SECONDS = 15.0
+"""For how long a host that creates the leases keeps others from it, and how long they wait: BootstrapperCore."""
+COSMOS_RESULTS_MAX = 100_000
+"""Items that one Cosmos DB input binding reads: our choice."""
+EXPRESSION_CHARACTERS_MAX = 262_144
+"""Length of a text with binding expressions: our choice, half of Cosmos DB's longest query."""
+PUBLISH_SECONDS_MAX = 60.0
+"""One publish of an Event Grid output: our choice; azure-core's own network timeout is 100 s."""
+TABLE_ENTITIES_MAX = 50_000
+"""Entities that one table input binding reads: our choice, fifty pages of the service's 1,000."""
+BLOB_BYTES_MAX = 104_857_600
+"""A blob that is handed over by value: our choice, the host's own limit on a request body."""
+QUEUE_BATCH_DEFAULT, QUEUE_BATCH_MAX = 16, 32
+QUEUE_DEQUEUES_DEFAULT = 5
+"""Messages got at once, and tries of one before it is poison: QueuesOptions of the storage extension."""
+QUEUE_POLL_SECONDS_MIN = 0.1
+QUEUE_POLL_SECONDS_MAX = 2.0
+"""How long an idle queue is left alone, growing: QueuePollingIntervals; the slowest is 2 s in Development (1 min on
+Azure, which host.json's maxPollingInterval can say)."""
+QUEUE_VISIBILITY_SECONDS = 600
+"""For how long a message that is being handled is hidden, renewed at half of it: QueueListener."""
+BLOBS_AT_ONCE_PER_CPU = 8
+"""BlobsOptions of the storage extension: maxDegreeOfParallelism by default, for each processor."""
+BLOB_SCAN_SECONDS = 10.0
+BLOB_SCAN_BLOBS_MAX = 10_000
+"""How often a container is listed, and how far: ScanBlobScanLogHybridPollingStrategy of the storage extension."""
+TEST_WAIT_SECONDS_MAX = 30.0
+"""How long the test host waits for functions: our choice, so that a test fails before its runner's limit."""

@@ -6,14 +6,27 @@ What webjobs-sdk's FunctionListener does for a host that starts partially. Knows
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from emulators.base.clock import Clock
 from emulators.functions_host.console import Console
 from emulators.functions_host.index import Function
 from emulators.functions_host.limits import LISTENER_RETRY_SECONDS_MAX, LISTENER_RETRY_SECONDS_MIN
 from emulators.functions_host.storage import StorageUnavailable
+
+T = TypeVar("T")
+
+
+async def uninterrupted(work: Awaitable[T]) -> T:
+    """Await `work`; a cancellation that comes meanwhile is obeyed when it has ended."""
+    running = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 class ListenerUnavailable(Exception):
@@ -44,7 +57,9 @@ class Listeners:
         self.running: set[str] = set()
 
     def start(self) -> None:
-        """Start every listener, each on its own."""
+        """Start every listener, each on its own; those that are started go on."""
+        if self._tasks:
+            return
         for each in self._listeners:
             task = asyncio.create_task(self._keep(each), name=f"listen {each.function.name}")
             task.add_done_callback(partial(self._note_end, each.function.name))

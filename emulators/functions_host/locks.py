@@ -86,6 +86,7 @@ class BlobLease:
         """Close the connections."""
         if self._container is not None:
             await self._container.close()
+            self._container = self._blob = None
 
     async def _take(self) -> None:
         await self._blob.acquire_lease(lease_duration=LOCK_LEASE_SECONDS, lease_id=self._lease_id)

@@ -36,6 +36,16 @@ def current_invocation() -> str:
     return task_invocation.get()
 
 
+@contextlib.contextmanager
+def outside_invocations() -> Iterator[None]:
+    """While open, records of this task belong to no invocation: what the host does is not the function's to tell."""
+    token = task_invocation.set("")
+    try:
+        yield
+    finally:
+        task_invocation.reset(token)
+
+
 class InvocationLogs(logging.Handler):
     """Shows records of invocations that are running; the others are dropped, as the host drops them.
 

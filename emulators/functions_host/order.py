@@ -58,9 +58,15 @@ class StartOrder:
         return f"{len(body):0{LENGTH_DIGITS}d}".encode() + body
 
 
-def read_order() -> StartOrder:
-    """The order at stdin, and not a byte more. Raises ValueError when it is not whole."""
-    text = _read_exactly(LENGTH_DIGITS)
+def read_order() -> StartOrder | None:
+    """The order at stdin, and not a byte more; None when stdin ends before: this worker was not needed.
+
+    Raises ValueError when the order is not whole.
+    """
+    first = os.read(0, 1)
+    if not first:
+        return None
+    text = first + _read_exactly(LENGTH_DIGITS - 1)
     if not text.isdigit() or int(text) > START_ORDER_BYTES_MAX:
         raise ValueError("a worker is started by the supervisor only: python -m emulators.functions_host start")
     document = json.loads(_read_exactly(int(text)))

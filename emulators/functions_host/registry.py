@@ -5,18 +5,21 @@ The one table of trigger types is here: a new trigger is a row of `TRIGGERS` and
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from emulators.functions_host.connector import Connectors
+from emulators.functions_host.connections import StorageConnection
 from emulators.functions_host.console import Listed
 from emulators.functions_host.errors import FunctionInError, NotBuilt
 from emulators.functions_host.index import Function
+from emulators.functions_host.invocation import Connector
 from emulators.functions_host.keys import Level
 from emulators.functions_host.routes import Router, parse_template
 from emulators.functions_host.settings import Configuration, Settings
-from emulators.functions_host.triggers import eventgrid, timer
+from emulators.functions_host.triggers import blob, cosmosdb, eventgrid, queue, timer
 from emulators.functions_host.triggers.schedule import Schedule
+from emulators.functions_host.web import INIT_INDEXING, imported_base
 
 HTTP = "httptrigger"
 ROUTE_PREFIX_DEFAULT = "api"
@@ -44,6 +47,9 @@ class Registry:
     webhooks: dict[str, Function] = field(default_factory=dict)
     not_built_webhooks: dict[str, str] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
+    feeds: dict[str, cosmosdb.Trigger] = field(default_factory=dict)
+    queues: dict[str, StorageConnection] = field(default_factory=dict)
+    blobs: dict[str, StorageConnection] = field(default_factory=dict)
     claimed: list[tuple[str, frozenset[str], str]] = field(default_factory=list)
 
     def find(self, name: str) -> Function | None:
@@ -64,7 +70,7 @@ class Registry:
 
 
 def build_registry(
-    functions: list[Function], connectors: Connectors, settings: Settings, host: Configuration
+    functions: list[Function], connectors: Connector, settings: Settings, host: Configuration
 ) -> Registry:
     """Register each function; one that cannot be registered is in error and the others stay."""
     registry = Registry()
@@ -79,7 +85,7 @@ def methods(function: Function) -> tuple[str, ...]:
 
 
 def _register(
-    registry: Registry, function: Function, connectors: Connectors, settings: Settings, host: Configuration
+    registry: Registry, function: Function, connectors: Connector, settings: Settings, host: Configuration
 ) -> Function:
     if function.error is not None:
         return function
@@ -121,6 +127,11 @@ def _register_route(registry: Registry, function: Function, host: Configuration,
 
 
 def _register_http(registry: Registry, function: Function, settings: Settings, host: Configuration) -> None:
+    if imported_base() is not None and sys.version_info < (3, 13) and not settings.flag(INIT_INDEXING):
+        raise FunctionInError(
+            f"the app imports a web extension, and the setting {INIT_INDEXING} is not 1: on Azure every request to "
+            "this function would hang. Set it in local.settings.json and in the app settings."
+        )
     _register_route(registry, function, host)
 
 
@@ -133,9 +144,25 @@ def _register_timer(registry: Registry, function: Function, settings: Settings, 
     registry.schedules[function.name] = timer.timer_schedule(function, settings)
 
 
+def _register_feed(registry: Registry, function: Function, settings: Settings, host: Configuration) -> None:
+    registry.feeds[function.name] = cosmosdb.read_trigger(function.trigger, settings)
+
+
+def _register_queue(registry: Registry, function: Function, settings: Settings, host: Configuration) -> None:
+    registry.queues[function.name] = queue.check(function.trigger, settings)
+
+
+def _register_blob(registry: Registry, function: Function, settings: Settings, host: Configuration) -> None:
+    blob.pattern_of(function.trigger.text("path"))
+    registry.blobs[function.name] = blob.check(function.trigger, settings)
+
+
 TRIGGERS: Mapping[str, Callable[[Registry, Function, Settings, Configuration], None]] = {
     HTTP: _register_http,
     eventgrid.TYPE: _register_webhook,
     timer.TYPE: _register_timer,
+    cosmosdb.TYPE: _register_feed,
+    queue.TYPE: _register_queue,
+    blob.TYPE: _register_blob,
 }
 """What each trigger type needs of the registry, by lower-case type; every other type puts its function in error."""

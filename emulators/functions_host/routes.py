@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from emulators.functions_host.constraints import Constraint, parse_constraint
@@ -58,7 +59,12 @@ class Template:
         else:
             if any(path[len(self.segments) :]):
                 return None
-        return values if self._constraints_hold(values) else None
+        return values if not self.is_constrained or self._constraints_hold(values) else None
+
+    @cached_property
+    def is_constrained(self) -> bool:
+        """Whether any parameter has a constraint."""
+        return any(isinstance(part, Parameter) and part.constraints for segment in self.segments for part in segment)
 
     def _constraints_hold(self, values: Mapping[str, str]) -> bool:
         for segment in self.segments:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ from emulators.functions_host.limits import PORT_MAX, SETTINGS_BYTES_MAX
 HOST_FILE = "host.json"
 LOCAL_FILE = "local.settings.json"
 HOST_SECTION = "AzureFunctionsJobHost"
+ENVIRONMENT = "AZURE_FUNCTIONS_ENVIRONMENT"
+WITHOUT_EFFECT = ("extensions:http:dynamicThrottlesEnabled", "concurrency:dynamicConcurrencyEnabled")
+"""Settings of host.json that go by counters which only Azure has."""
 BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
 DEFAULT_HOST_DOCUMENT = {
     "version": "2.0",
@@ -34,6 +38,8 @@ class LocalSettings:
     """What local.settings.json says."""
 
     values: Mapping[str, str] = field(default_factory=dict)
+    nulls: tuple[str, ...] = ()
+    """Names whose value is null."""
     port: int | None = None
     address: str | None = None
     cors: tuple[str, ...] = ()
@@ -114,6 +120,11 @@ class Settings:
         """The connection string called `name`: as it is, or among the connection strings."""
         return self.get(name) or self.get(f"ConnectionStrings:{name}")
 
+    def section(self, name: str) -> dict[str, str]:
+        """The settings `name__member` by lower-case member: a connection by identity."""
+        prefix = name.replace("__", ":").lower() + ":"
+        return {key[len(prefix) :]: value for key, value in self._by_name.items() if key.startswith(prefix) and value}
+
     def resolve(self, text: str) -> str:
         """`text` with every `%Name%` replaced. Raises FunctionInError for one that is not set."""
 
@@ -170,6 +181,7 @@ def read_local_settings(file: Path, warn: Warn) -> LocalSettings:
         raise StartError(f"{LOCAL_FILE}: Host.LocalHttpPort takes a port number, got {port!r}.")
     return LocalSettings(
         values=values,
+        nulls=tuple(name for name, value in (folded.get("values") or {}).items() if value is None) if values else (),
         port=int(port) if port else None,
         address=host.get("localhttpaddress"),
         cors=comma_separated(str(host.get("cors") or "")),
@@ -185,26 +197,47 @@ def comma_separated(text: str) -> tuple[str, ...]:
 def merge_environment(local: LocalSettings, process: Mapping[str, str], warn: Warn) -> dict[str, str]:
     """The environment functions run in: the process's own, then what local.settings.json adds."""
     merged = dict(process)
-    present = {name.lower() for name in process} if os.name == "nt" else set(process)
+    present = {_variable(name) for name, value in process.items() if value}
     for name, value in local.values.items():
-        if (name.lower() if os.name == "nt" else name) in present:
+        if not name:
+            warn("Skipping local setting with empty key.")
+        elif _variable(name) in present:
             warn(f"Skipping '{name}' from local settings as it's already defined in current environment variables.")
         else:
             merged[name] = value
+    for name in local.nulls:
+        warn(f"Skipping '{name}' because value is null")
     if "CONTAINER_NAME" in local.values:
-        warn("CONTAINER_NAME in local settings makes libraries believe that they run in Azure; remove it.")
+        warn(
+            "CONTAINER_NAME is a reserved environment variable for the Functions Host. Please remove or rename this "
+            "setting."
+        )
+    if (given := local.values.get(ENVIRONMENT)) is not None:
+        warn(f"{ENVIRONMENT} already exists with value '{given}', overriding to 'Development'.")
     return merged
+
+
+def _variable(name: str) -> str:
+    """How the operating system compares names of variables."""
+    return name.lower() if os.name == "nt" else name
 
 
 def host_environment(merged: Mapping[str, str], root: Path, port: int) -> dict[str, str]:
     """`merged` plus what Core Tools sets for every app."""
     return {
+        "FUNCTIONS_CORETOOLS_ENVIRONMENT": "True",
+        "FUNCTIONS_WORKER_RUNTIME_VERSION": f"{sys.version_info[0]}.{sys.version_info[1]}",
         **merged,
         "WEBSITE_HOSTNAME": f"localhost:{port}",
         "AzureWebJobsScriptRoot": str(root),
-        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+        ENVIRONMENT: "Development",
         "FUNCTIONS_WORKER_RUNTIME": merged.get("FUNCTIONS_WORKER_RUNTIME") or "python",
     }
+
+
+def ignored_settings(host: Configuration) -> list[str]:
+    """What host.json turns on that has no effect on this machine, as with Core Tools."""
+    return [path.replace(":", ".") for path in WITHOUT_EFFECT if host.text(path).lower() == "true"]
 
 
 def check_runtime(merged: Mapping[str, str]) -> None:
@@ -262,7 +295,8 @@ def _flat(values: Any, member: str) -> dict[str, str]:
     for name, value in values.items():
         if isinstance(value, dict | list):
             raise ValueError(f"{member}.{name} is not a scalar")  # noqa: TRY004
-        flat[name] = "" if value is None else (str(value) if not isinstance(value, bool) else str(value).title())
+        if value is not None:
+            flat[name] = str(value).title() if isinstance(value, bool) else str(value)
     return flat
 
 

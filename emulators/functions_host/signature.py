@@ -14,9 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulators.functions_host.converters import converter, has_implicit_output
+from emulators.functions_host.converters import converter, has_implicit_output, sdk_converter
+from emulators.functions_host.web import imported_base
 
 IN, OUT, INOUT = 0, 1, 2
+HTTP_TRIGGER, HTTP = "httpTrigger", "http"
 
 
 class SignatureRefused(RuntimeError):
@@ -32,6 +34,8 @@ class ParameterType:
 
     binding_type: str
     python_type: Any = None
+    deferred: bool = False
+    """Whether it takes an SDK's client instead of a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +127,17 @@ def _parameter_type(name: str, binding: Any, annotations: Mapping[str, Any]) -> 
             f'binding {binding.name} is declared to have the "in" direction in function.json, but its annotation is '
             "azure.functions.Out in Python",
         )
+    if not is_out_annotation and sdk_converter(binding.type, python_type) is not None:
+        return ParameterType(binding.type, python_type, deferred=True)
     chosen = binding.type
     if python_type in (str, bytes) and not has_implicit_output(binding.type):
         chosen = "generic"
-    accepts = (
-        converter(chosen).check_output_type_annotation
-        if is_out_annotation
-        else converter(chosen).check_input_type_annotation
-    )
+    if binding.type == HTTP_TRIGGER and (web := imported_base()):
+        accepts = web.RequestTrackerMeta.check_type
+    elif is_out_annotation:
+        accepts = converter(chosen).check_output_type_annotation
+    else:
+        accepts = converter(chosen).check_input_type_annotation
     if not accepts(python_type):
         raise SignatureRefused(
             name,
@@ -153,7 +160,11 @@ def _return_type(
         raise SignatureRefused(name, "return annotation should not be azure.functions.Out")
     if not isinstance(annotation, type):
         raise SignatureRefused(name, f"has invalid non-type return annotation {annotation!r}")
-    if not converter(explicit).check_output_type_annotation(annotation):
+    if explicit == HTTP and (web := imported_base()):
+        accepts = web.ResponseTrackerMeta.check_type
+    else:
+        accepts = converter(explicit).check_output_type_annotation
+    if not accepts(annotation):
         raise SignatureRefused(
             name, f'Python return annotation "{annotation.__name__}" does not match binding type "{explicit}"'
         )

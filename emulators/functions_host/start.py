@@ -49,6 +49,8 @@ def start(options: argparse.Namespace) -> int:
     if options.enable_json_output:
         merged["FUNCTIONS_ENABLE_JSON_OUTPUT"] = "True"
     configuration = rules.read_host_json(root, merged)
+    for ignored in rules.ignored_settings(configuration):
+        console.always(f"host.json: {ignored} has no effect on this machine.", "warning")
     Cors(_origins(options, local), options.cors_credentials or local.cors_credentials)  # refused before anything runs
     bind = Bind(options.address or local.address or "127.0.0.1", _port(options, local))
     listener = _listen(bind)

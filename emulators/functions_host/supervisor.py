@@ -159,10 +159,8 @@ class Supervisor:
 
     async def _bury(self, worker: WorkerProcess) -> None:
         """A worker has ended: put a new one in its place. Raises WorkerFailed when too many end."""
-        self._spawned.discard(worker)
         if worker not in self._workers:
             return
-        await worker.stop()
         code = worker.exited.result()
         self._console.always(f"The worker process ended with exit code {code}; a new one is started.", "error")
         now = self._clock.now()
@@ -177,17 +175,18 @@ class Supervisor:
     async def _replace_timed_out(self, worker: WorkerProcess, why: str) -> None:
         if worker in self._workers:
             self._console.always(why, "warning")
-            await worker.ask("leave")
             await self._replace(worker)
-            self._retire(worker, SHORT_DRAIN_SECONDS_MAX)
             self._console.always("Restart of language worker process(es) completed.", "warning")
 
     async def _replace(self, worker: WorkerProcess) -> None:
+        """Put a new worker in the place of one that has ended, or may never."""
         place = self._workers.index(worker)
         (fresh,) = await self._load(1, first_number=place, tolerates_failure=self._plan.tolerates_failure)
+        await worker.ask("leave")
         self._workers[place] = fresh
         self._mind(fresh)
-        await fresh.ask("serve", **self._state())
+        await self._serve([fresh])
+        await self._stop(worker, SHORT_DRAIN_SECONDS_MAX)
         if place == 0:
             await self._listen(fresh)
 
@@ -203,17 +202,16 @@ class Supervisor:
         spare, self._spare = self._spare, None
         fresh = [] if spare is None or spare.exited.done() else [spare]
         fresh += [await self._spawn() for _ in range(count - len(fresh))]
-        try:
-            wrong = await asyncio.gather(
-                *(
-                    worker.load(self._plan, number, tolerates_failure=tolerates_failure)
-                    for number, worker in enumerate(fresh, first_number)
-                )
-            )
-        except WorkerFailed:
+        loads = (
+            worker.load(self._plan, number, tolerates_failure=tolerates_failure)
+            for number, worker in enumerate(fresh, first_number)
+        )
+        wrong = await asyncio.gather(*loads, return_exceptions=True)
+        failures = [each for each in wrong if isinstance(each, BaseException)]
+        if failures:
             for worker in fresh:
                 self._retire(worker)
-            raise
+            raise failures[0]
         if wrong[0]:
             self._console.always(f"Worker failed to index functions\n{wrong[0]}", "error")
         return fresh

@@ -12,15 +12,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from watchfiles import Change, awatch
-
 from emulators.functions_host.limits import WATCH_BURST_MILLISECONDS, WATCH_QUIET_MILLISECONDS
 from emulators.functions_host.settings import Configuration
 
 APP_OFFLINE = "app_offline.htm"
 WATCHED_FILES = ("host.json", "function.json", "proxies.json")
 FOREIGN_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "env"})
-TYPES = {Change.added: "Created", Change.modified: "Changed", Change.deleted: "Deleted"}
+TYPES = {"added": "Created", "modified": "Changed", "deleted": "Deleted"}
 
 
 @dataclass
@@ -35,7 +33,7 @@ class WatchRules:
     def __post_init__(self) -> None:
         self._known = self._folders()
 
-    def describe(self, change: Change, path: Path) -> str | None:
+    def describe(self, change: str, path: Path) -> str | None:
         """The host's words for a change that loads the app again, or None."""
         inner = path.relative_to(self.root).parts
         if not inner:
@@ -43,7 +41,7 @@ class WatchRules:
         kind = None
         if len(inner) > 1 and inner[0] in self.directories:
             kind = "Watched directory"
-        elif any(_is_foreign(part) for part in inner[:-1]):
+        elif any(is_foreign(part) for part in inner[:-1]):
             return None
         elif path.suffix == ".py" or path.name.lower() in self.files or inner == (APP_OFFLINE,):
             kind = "File"
@@ -53,7 +51,7 @@ class WatchRules:
         return kind and f"{kind} change of type '{TYPES[change]}' detected for '{path}'"
 
     def _folders(self) -> frozenset[str]:
-        return frozenset(each.name for each in self.root.iterdir() if each.is_dir() and not _is_foreign(each.name))
+        return frozenset(each.name for each in self.root.iterdir() if each.is_dir() and not is_foreign(each.name))
 
 
 def read_rules(root: Path, host: Configuration) -> WatchRules | None:
@@ -66,10 +64,12 @@ def read_rules(root: Path, host: Configuration) -> WatchRules | None:
 
 async def changes(rules: WatchRules) -> AsyncIterator[str]:
     """One sentence each time a burst of changes that concern the app has ended. Raises OSError."""
+    from watchfiles import Change, awatch  # takes its time, and the app can be loaded meanwhile
+
     described: list[str] = []
 
     def concerns(change: Change, path: str) -> bool:
-        sentence = rules.describe(change, Path(path))
+        sentence = rules.describe(change.raw_str(), Path(path))
         if sentence is not None:
             described.append(sentence)
         return sentence is not None
@@ -82,5 +82,6 @@ async def changes(rules: WatchRules) -> AsyncIterator[str]:
         yield first
 
 
-def _is_foreign(folder: str) -> bool:
+def is_foreign(folder: str) -> bool:
+    """Whether a folder holds no code of the app: environments, caches, hidden ones."""
     return folder in FOREIGN_FOLDERS or folder.startswith(".")

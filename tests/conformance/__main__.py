@@ -1,6 +1,6 @@
 """`python -m tests.conformance`: the official SDKs against the emulators; not 0 when what passed no longer does.
 
-Arguments are the azure-cosmos suite's; `--quick` and a run without arguments include the JavaScript SDK's journey.
+Arguments are the azure-cosmos suite's; `--quick` and a run without arguments include the JavaScript SDKs' journeys.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ import sys
 
 from tests.conformance.cosmos_js import run as cosmos_js
 from tests.conformance.cosmos_sdk import run as cosmos_sdk
+from tests.conformance.eventgrid_js import run as eventgrid_js
 
 
 def main(arguments: list[str]) -> int:
     """Run what `arguments` select; the worst exit code."""
     codes = [cosmos_sdk.main(arguments)]
     if arguments in ([], ["--quick"]):
-        codes.append(cosmos_js.main())
+        codes += [cosmos_js.main(), eventgrid_js.main()]
     return max(codes)
 
 

@@ -1,4 +1,4 @@
-"""A Cosmos DB emulator in a process of its own, for suites that run outside pytest."""
+"""An emulator in a process of its own, for suites that run outside pytest."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ STOP_SECONDS_MAX = 30
 
 
 @contextmanager
-def cosmos_emulator(log: Path, *, https: bool = False) -> Iterator[str]:
-    """Yield its URL, by the name localhost: the official suites tell two regions apart by localhost and 127.0.0.1."""
-    command = [sys.executable, "-m", "emulators.cosmos", "--port", "0", "--exit-when-stdin-closes"]
+def running(room: str, log: Path, *, https: bool = False) -> Iterator[str]:
+    """Yield the URL of the emulator of that `room`.
+
+    By the name localhost: the official suites of Cosmos DB tell two regions apart by localhost and 127.0.0.1.
+    """
+    command = [sys.executable, "-m", f"emulators.{room}", "--port", "0", "--exit-when-stdin-closes"]
     if https:
         command.append("--https")
     with log.open("w", encoding="utf-8") as errors:

@@ -14,6 +14,8 @@ import function_app
 from local.bicep import deploy, parse
 from local.bicep_topology import PARAMETERS, SITES, app_settings_of, made, read_bicep_topology
 from local.topology import read_topology
+from order_telemetry.settings import TelemetrySettings
+from order_telemetry.signals import METRICS
 from tests.infra.deployments import INFRA, MAIN, ROOT, VARIANTS, deployment
 from update_order_status import wiring as write_wiring
 from update_order_status_read_model import wiring as read_wiring
@@ -29,6 +31,7 @@ HOST_SETTINGS = {
 """What the host and the identity library read."""
 ONLY_LOCALLY = {"CosmosDBConnection", "EventGridTopicKey"}
 """Keys: on Azure there are none."""
+ONLY_ON_AZURE = {"CosmosDBConnection__accountEndpoint", "OrdersTelemetry"}
 IN_BINDINGS = {"OrdersRelaySchedule"}
 """What a trigger's own %…% names."""
 SIDES = {
@@ -40,7 +43,7 @@ IN_BOTH_APPS = {"GetOpenApi"}
 
 def settings_read() -> set[str]:
     """The app settings that our code reads."""
-    models: list[type[BaseModel]] = [write_wiring.Settings, read_wiring.Settings]
+    models: list[type[BaseModel]] = [write_wiring.Settings, read_wiring.Settings, TelemetrySettings]
     aliases = {field.alias for model in models for field in model.model_fields.values() if field.alias}
     return aliases | IN_BINDINGS
 
@@ -74,7 +77,7 @@ def test_an_app_has_the_settings_that_our_code_reads(variant: str) -> None:
         assert not ours & ONLY_LOCALLY
         local = json.loads((ROOT / "local.settings.json").read_text(encoding="utf-8"))["Values"]
         expected = {name for name in local if name in settings_read()} - ONLY_LOCALLY
-        assert ours == expected | {"CosmosDBConnection__accountEndpoint"}
+        assert ours == expected | ONLY_ON_AZURE
 
 
 def test_the_settings_are_usable() -> None:
@@ -83,6 +86,7 @@ def test_the_settings_are_usable() -> None:
         known = {name: value if isinstance(value, str) else "https://example.com" for name, value in settings.items()}
         assert write_wiring.Settings.read(known).topic_key is None
         assert read_wiring.Settings.read(known).connection is None
+        assert TelemetrySettings.read(known).exporter == "azuremonitor"
 
 
 def test_every_function_has_an_app() -> None:
@@ -111,6 +115,15 @@ def test_the_outputs_are_an_operators_settings() -> None:
         "OrdersReadContainer",
         "OrdersParkedContainer",
     }
+
+
+def test_alerts_ask_for_metrics_that_are_measured() -> None:
+    """Every name in a query is one of order_telemetry's."""
+    rules = made(deployment("usual"), "Microsoft.Insights/scheduledQueryRules")
+    queries = [each.properties["properties"]["criteria"]["allOf"][0]["query"] for each in rules]
+    asked = {name for query in queries for name in re.findall(r'name == "([^"]+)"', query)}
+    assert len(asked) == len(rules)
+    assert asked <= {metric.name for metric in METRICS}
 
 
 def test_azd_gives_every_parameter() -> None:

@@ -61,6 +61,7 @@ async def test_settings_come_from_files_and_flags(
     await live(service, "o-1", ("created",))
     functions, azure = tmp_path / "local.settings.json", tmp_path / "app.json"
     functions.write_text(json.dumps({"IsEncrypted": False, "Values": service.settings}))
+    del service.settings["OrdersContinuationTokenKey"]  # a secret that no command needs
     azure.write_text(json.dumps([{"name": name, "value": text} for name, text in service.settings.items()]))
     for file in (functions, azure):
         assert await run("verify", "--settings", str(file)) == 0
@@ -89,6 +90,18 @@ async def test_a_wrong_settings_file_is_refused(
     assert complaint in capsys.readouterr().err
     assert await run("verify", "--settings", str(tmp_path / "missing.json")) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["garbage", "AccountEndpoint=http://127.0.0.1:9/", "a;b=c"])
+async def test_a_wrong_connection_string_is_told(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    """What is no connection string is named, without repeating what may be a secret."""
+    environment.setenv("CosmosDBConnection", text)
+    assert await run("verify") == 2
+    told = capsys.readouterr().err
+    assert "CosmosDBConnection is not a connection string" in told
+    assert text not in told
 
 
 async def test_a_key_that_is_refused_is_told(

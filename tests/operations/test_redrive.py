@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from azure.core.exceptions import AzureError
 from azure.storage.blob import ContainerClient
 
 from emulators.base.ids import Ids
 from emulators.eventgrid.conversion import DeliverySchema
 from emulators.eventgrid.deadletters import blob_path, letter_content
 from local.azurite import StorageAddress
+from operations.errors import advice
 from order_events import OrderStatusUpdated, decode, to_cloud_event, to_event_grid_event
 from tests.operations.operator import later, operate
 from tests.order_service import Service, body
@@ -176,6 +179,20 @@ async def test_erasing_an_order_takes_its_dead_letters(service: Service, letters
     assert (outcome.exit_code, outcome.document["undeliveredRemoved"]) == (0, 2)
     assert listed(await operate(service, "redrive")) == ["o-2"]
     assert len(list(letters.list_blobs())) == 1
+
+
+async def test_storage_that_is_away_is_told(service: Service) -> None:
+    """An account that does not answer ends the command; what was parked can still be redriven by itself."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{unused.getsockname()[1]}/account"
+        service.settings["AzureWebJobsStorage"] = (
+            f"DefaultEndpointsProtocol=http;AccountName=account;AccountKey=a2V5;BlobEndpoint={away};"
+        )
+        with pytest.raises(AzureError) as failure:
+            await operate(service, "redrive")
+        assert "did not do what was asked" in advice(failure.value)
+        assert (await operate(service, "redrive", "--parked")).exit_code == 0
 
 
 async def test_a_missing_container_is_named(service: Service, letters: ContainerClient) -> None:

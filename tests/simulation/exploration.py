@@ -12,7 +12,7 @@ from functools import partial
 from tests.simulation.choices import Choices, Deviations, explore, wander
 from tests.simulation.history import GOOD_MANNERS, Outcome, play
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.scripts import SCRIPTS
+from tests.simulation.scripts import SCRIPTS, Script
 from tests.simulation.variants import VARIANTS, Variant
 from tests.simulation.world import World
 
@@ -48,13 +48,14 @@ class Explorer:
     _world: World | None = None
     _loop: VirtualLoop | None = None
 
-    def play(self, script: str, choices: Choices) -> Outcome:
+    def play(self, script: str | Script, choices: Choices) -> Outcome:
         """One history."""
         if self._world is None or self._world.histories >= HISTORIES_PER_WORLD:
             self.close()
             self._open()
         assert self._world is not None
-        outcome = play(self._world, SCRIPTS[script], choices, self.variant.manners if self.variant else GOOD_MANNERS)
+        known = SCRIPTS[script] if isinstance(script, str) else script
+        outcome = play(self._world, known, choices, self.variant.manners if self.variant else GOOD_MANNERS)
         if outcome.violations:
             self.close()  # what is left of it must not touch the next
         return outcome

@@ -74,7 +74,9 @@ async def _play(world: World, script: Script, choices: Choices, manners: Manners
         for place, client in enumerate(script.clients)
     ]
     relays = [_relay(world, BESIDE_SECONDS * (1 + place), place) for place in range(script.relays)]
+    timer = asyncio.ensure_future(_relay_timer(world, script.relay_every_seconds))
     await asyncio.gather(*clients, *relays)
+    timer.cancel()
     orders = sorted({_order(number, ask.ask.order) for ask in asked})
     rested = await _settle(world, manners)
     violations = [] if rested else ["it does not come to rest: something stays pending or undelivered"]
@@ -137,6 +139,13 @@ async def _relay(world: World, after_seconds: float, place: int) -> None:
         await world.host(place % world.hosts).run(lambda sides: sides.write.relay.tick())
     except (HostDied, StoreUnavailable, StoreThrottled) as failure:
         world.gate.tell(f"    the relay's tick fails: {type(failure).__name__}")
+
+
+async def _relay_timer(world: World, every_seconds: float) -> None:
+    """The relay as its timer runs it; each tick on whichever host has the lock."""
+    ticks = itertools.count()
+    while every_seconds:
+        await _relay(world, every_seconds, next(ticks))
 
 
 async def _settle(world: World, manners: Manners) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.choices import Choices, explore, parse_name
 from tests.simulation.exploration import explore_scripts, explorer, find_mistake, wander_scripts
-from tests.simulation.scripts import SCRIPTS
+from tests.simulation.scripts import SCRIPTS, working_day
 from tests.simulation.variants import VARIANTS
 
 
@@ -35,6 +35,15 @@ def test_a_known_mistake_is_found(variant: str) -> None:
     """The net is fine enough: a service with this one mistake is caught by some single fault."""
     found = find_mistake(variant, faults_max=1)
     assert found.failures, f"{found.histories} histories and nothing noticed"
+
+
+def test_hours_of_commands_and_faults_end_well() -> None:
+    """Two hours, eighty commands of eight clients, two hosts, the timed relay, a fault at each twentieth call."""
+    choices = Choices(dice=random.Random(7), rate=0.05, budget=100)
+    with explorer() as exploring:
+        outcome = exploring.play(working_day(7, hours=2, commands=80), choices)
+    assert outcome.violations == []
+    assert sum(1 for option in choices.taken if option) > 20
 
 
 def test_a_history_repeats_itself_exactly() -> None:

@@ -219,6 +219,30 @@ async def test_rivals_on_one_order_all_take_effect_once(service: Service) -> Non
     )
 
 
+async def test_of_rivals_who_saw_the_same_version_one_wins(service: Service) -> None:
+    """Commands that insist on one version are never decided again on another: one takes effect, the others are 412."""
+    await service.update("o-1", "processing")
+    rivals = [service.update("o-1", status, If_Match='"1"') for status in ("invoiced", "shipped", "canceled")]
+    assert sorted(answer.status_code for answer in await asyncio.gather(*rivals)) == [200, 412, 412]
+    assert kinds(service) == ["event", "event", "order"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",) * 2,
+        ("00-00000000000000000000000000000000-b7ad6b7169203331-01", None),
+        ("nonsense", None),
+    ],
+)
+async def test_an_event_bears_its_commands_trace(service: Service, given: str, kept: str | None) -> None:
+    """The caller's traceparent travels in the event, also when nothing is recorded here; an invalid one is ignored."""
+    await service.update("o-1", "created", traceparent=given)
+    event, text = await service.next_event()
+    assert event.traceparent == kept
+    assert '"traceparent"' in text
+
+
 async def test_one_key_sent_many_times_at_once_takes_effect_once(service: Service) -> None:
     """Simultaneous sendings of one command make one event and get one answer."""
     sendings = [service.update("o-1", "created", Idempotency_Key="k") for _ in range(6)]

@@ -13,7 +13,7 @@ from tests.order_service import Service
 
 PAGE = Path(__file__).parents[2] / "docs" / "GUARANTEES.md"
 ROW = re.compile(r"\| (?P<what>[^|]+) \| (?P<calls>[^|]*) \| (?P<budget>[0-9.]+) \| (?P<sent>[0-9]) \|")
-STATUSES = 9
+TWO = [{"orderId": "o-1", "status": status} for status in ("created", "approved")]
 
 
 def stated() -> dict[str, tuple[list[str], float, int]]:
@@ -84,6 +84,7 @@ CASES: dict[str, tuple[Step, Step]] = {
     "a change to the status it has": (approved, lambda s: s.update("o-1", "approved")),
     "`created` sent again without its key": (created, lambda s: s.update("o-1", "created")),
     "a command sent again with its key": (keyed, lambda s: s.update("o-1", "created", Idempotency_Key="k")),
+    "a batch of two commands on one order": (first, lambda s: s.post_many({"commands": TWO})),
     "a change that is not allowed": (created, lambda s: s.update("o-1", "delivered")),
     "an order's first event": (created, lambda s: s.deliver()),
     "a later event": (approved, lambda s: s.deliver()),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from order_events import OrderStatus, OrderStatusUpdated
 from update_order_status.domain import (
+    BEGINNINGS,
     TRANSITIONS,
     NotAllowed,
     Order,
@@ -60,6 +61,11 @@ def test_what_real_orders_did_is_allowed(before: str, after: str) -> None:
 def test_nonsense_is_not_allowed(before: str, after: str) -> None:
     """An order neither skips its life nor lives it backwards."""
     assert OrderStatus(after) not in TRANSITIONS[OrderStatus(before)]
+
+
+def test_lives_begin_where_no_status_leads() -> None:
+    """Only `created` comes from no other status, so only for it an order is taken to be new without a look."""
+    assert frozenset({OrderStatus.CREATED}) == BEGINNINGS
 
 
 def test_nothing_comes_after_canceled() -> None:

@@ -80,6 +80,7 @@ async def test_a_command_of_a_batch_fails_by_itself(service: Service) -> None:
     results = body(answer)["results"]
     assert (answer.status_code, [result["status"] for result in results]) == (200, [500, 429, 503, 201])
     assert results[0]["problem"]["type"] == "urn:problem-type:orders:failed"
+    assert [result.get("retryAfterSeconds") for result in results] == [None, 1, 1, None]
     service.stack.clear_faults()
     again = body(await service.post_many({"commands": commands}, {"Idempotency-Key": "batch"}))["results"]
     assert [(result["status"], result["replayed"]) for result in again] == [(201, False)] * 3 + [(201, True)]
@@ -200,8 +201,20 @@ async def test_marking_twice_does_no_harm(service: Service) -> None:
     """An event that another instance has marked meanwhile is marked again without an error."""
     await service.update("o-1", "created")
     event = await service.deliver()
-    await service.write.orders.mark_published(event)
+    await service.write.orders.mark_published([event])
     assert ["pending" in each for each in events(service)] == [False]
+
+
+async def test_events_of_one_order_are_marked_though_one_is_already(service: Service) -> None:
+    """When another instance has marked or erased one of several events, the rest of them is marked all the same."""
+    service.fault("eventgrid", {"status": 503}, {"operation": "*publish*"}, times=3)
+    for status in ("created", "approved", "shipped"):
+        await service.update("o-1", status)
+    pending = (await service.write.orders.list_pending(service.time.at + timedelta(hours=1), 10)).events
+    assert len(pending) == 3
+    await service.write.orders.mark_published(pending[:1])
+    await service.write.orders.mark_published([*pending, pending[0].model_copy(update={"event_id": "event:erased"})])
+    assert ["pending" in each for each in events(service)] == [False] * 3
 
 
 async def test_the_etag_guards_every_attempt(service: Service) -> None:

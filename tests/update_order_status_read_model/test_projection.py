@@ -123,3 +123,23 @@ async def test_a_save_whose_answer_was_lost_is_no_obstacle(service: Service) -> 
         service.fault("cosmos", {"drop": "after"}, {"operation": "*batch*"}, times=1)
         await take(service, event)
     assert body(await service.get("orders/o-1"))["version"] == 2
+
+
+async def test_a_tombstone_takes_no_event(service: Service) -> None:
+    """Neither an older event nor a newer one brings an erased order back, to its view or to its history."""
+    events = await live(service, "o-1", LIFE[:2])
+    tombstone = {
+        "id": "o-1",
+        "orderId": "o-1",
+        "type": "tombstone",
+        "status": None,
+        "previousStatus": None,
+        "version": 2,
+        "updatedAt": "2026-01-01T00:00:00.000000Z",
+        "projectedAt": "2026-01-01T00:00:00.000000Z",
+    }
+    service.put("orders-read-1", tombstone)
+    await take(service, *events, events[1].model_copy(update={"version": 3}))
+    (left,) = service.documents("orders-read-1")
+    assert left == left | tombstone
+    assert (await service.get("orders/o-1")).status_code == 404

@@ -98,20 +98,27 @@ async def _execute_atomic(call: Call, container: Container, operations: list[dic
 
 
 async def _execute_bulk(call: Call, container: Container, operations: list[dict[str, Any]]) -> Response:
-    outcomes = await asyncio.gather(*(_alone(call, operation) for operation in operations))
-    failed = any(each.status >= 400 or each.status == 304 for each in outcomes)
     named = call.header("x-ms-documentdb-partitionkeyrangeid")
-    range_id = whole_number(named)
+    range_id = whole_number(named) if named else None
     shown = None if range_id is None else container.range_by_id(range_id)
+    if named and shown is None:
+        raise Refused(errors.RANGE_GONE)
+    outcomes = await asyncio.gather(*(_alone(call, operation, range_id) for operation in operations))
+    failed = any(each.status >= 400 or each.status == 304 for each in outcomes)
     return _answer(call, container, shown, None, MULTI_STATUS if failed else 200, outcomes)
 
 
-async def _alone(call: Call, operation: dict[str, Any]) -> Outcome:
-    """One operation of a bulk request, in a transaction of its own; all of them share a commit, in their order."""
+async def _alone(call: Call, operation: dict[str, Any], range_id: int | None) -> Outcome:
+    """One operation of a bulk request, in a transaction of its own; all of them share a commit, in their order.
+
+    `range_id` is where the client has sent it; one that does not lie there is told so, as after a split.
+    """
     try:
         container = call.container()  # asked anew: its partitions may have split while the request began
         key = _key_of(container, operation)
         _, range_ = container.range_of_key(key)
+        if range_id not in (None, range_.id):
+            raise Refused(errors.RANGE_GONE)
 
         def work(connection: apsw.Connection) -> Outcome:
             return _do(call, Writer(connection, container, range_, call.now), container, key, operation)

@@ -48,7 +48,7 @@ async def read(call: Call) -> Response:
     reader = latest if mode == LATEST else versions
     for scope in scopes:
         check_session(call, container, scope.range)
-        if len(bodies) >= size:
+        if len(bodies) >= size or sum(map(len, bodies)) > limits.RESPONSE_BYTES_MAX:
             break
         after = reached[scope.range.id]
         page = _within(reader(connection, scope, after=after, since=since, size=size - len(bodies)))

@@ -84,9 +84,9 @@ async def read(call: Call) -> Response:
     container = call.container()
     at = named_item(call, container, call.partition_key(container))
     store = call.account.store
-    check_session(call, container, at.range)
-    found = find(store.connection, container, at, call.now)
     lsn = lsn_of(store.connection, at.range)
+    check_session(call, container, at.range, lsn)
+    found = find(store.connection, container, at, call.now)
     await store.database.settled()
     headers = container_headers(call, container, at.range, lsn)
     if found is None:
@@ -130,16 +130,25 @@ def upsert_in(
     found = writer.find(at)
     if found is None:
         return CREATED, *create_in(writer, container, key, at, document)
-    return OK, *replace_in(writer, container, key, at, document, if_match)
+    return OK, *replace_in(writer, container, key, at, document, if_match, found)
 
 
 def replace_in(
-    writer: Writer, container: Container, key: Key, at: Address, document: dict[str, Any], if_match: str
+    writer: Writer,
+    container: Container,
+    key: Key,
+    at: Address,
+    document: dict[str, Any],
+    if_match: str,
+    found: Stored | None = None,
 ) -> tuple[Stored, float]:
-    """Replace inside a write transaction; what was stored and its charge. Raises Refused."""
+    """Replace inside a write transaction; what was stored and its charge. Raises Refused.
+
+    `found` is the item as this transaction sees it, looked for when not given.
+    """
     name = check_id(document)
     check_ttl(document)
-    found = writer.find(at)
+    found = found or writer.find(at)
     if found is None:
         raise Refused(errors.NOT_FOUND)
     check_key(container, document, key)

@@ -48,4 +48,4 @@ def patch_in(
     if condition and not holds(call, condition, old):
         raise Refused(errors.PATCH_CONDITION_FAILED, charge=charges.REFUSED_WRITE)
     mine = {name: value for name, value in old.items() if name not in SYSTEM_PROPERTIES}
-    return replace_in(writer, container, key, at, patch.apply(container, mine, operations), "")
+    return replace_in(writer, container, key, at, patch.apply(container, mine, operations), "", found)

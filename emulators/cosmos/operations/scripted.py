@@ -6,6 +6,7 @@ whole. Used by stored procedures and by writes with triggers.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -71,9 +72,9 @@ class Transaction:
     ) -> tuple[int, Stored | None]:
         """(status, what is stored then) of a create, upsert, replace or delete. Raises Refused."""
         at = self._draft.at(name)
-        self._bring(name)
+        await self._bring(name)
         if document is not None and operation == "replace":
-            self._bring(check_id(document))  # the item may get another id
+            await self._bring(check_id(document))  # the item may get another id
         if operation in ("create", "upsert") and not self._draft.has_places:
             await self._store.database.write(self._reserve)
         connection = self._draft.connection
@@ -90,7 +91,7 @@ class Transaction:
     async def read(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
         """An item by its id or rid."""
         name = self._name(wanted)
-        self._bring(name)
+        await self._bring(name)
         found = self._draft.writer.find(self._draft.at(name))
         if found is None:
             raise Refused(errors.NOT_FOUND)
@@ -106,7 +107,7 @@ class Transaction:
         size, token = wanted["pageSize"], wanted["continuation"]
         if not isinstance(text, str) or not isinstance(size, int) or not isinstance(token, str):
             raise Refused(errors.BAD_REQUEST)
-        self._draft.bring_all(self._store.connection)
+        await self._bring_all()
         parameters = {str(each.get("name")): each.get("value") for each in given}
         query_key = (self.container.resource.rid, text, parameters)
         account = self._call.account
@@ -145,11 +146,15 @@ class Transaction:
                 return upsert_in(writer, container, key, at, document, if_match)
         return OK, *replace_in(writer, container, key, at, document, if_match)
 
-    def _bring(self, name: str) -> None:
+    async def _bring(self, name: str) -> None:
         if self.container.unique_keys:  # any item of the partition may hold the value
-            self._draft.bring_all(self._store.connection)
+            await self._bring_all()
         else:
             self._draft.bring(self._store.connection, name)
+
+    async def _bring_all(self) -> None:
+        for _ in self._draft.bring_all(self._store.connection):
+            await asyncio.sleep(0)
 
     def _reserve(self, connection: apsw.Connection) -> None:
         self._draft.reserve(connection, limits.SCRIPT_POSITIONS_RESERVED)

@@ -33,10 +33,10 @@ _FIRED_BY = {
 def triggered(plain: Operation, kind: Kind) -> Operation:
     """`plain`, or when the request names triggers, the same write with them."""
 
-    async def chosen(call: Call) -> Response:
+    def chosen(call: Call) -> Awaitable[Response]:
         if not call.header(PRE) and not call.header(POST):
-            return await plain(call)
-        return await _write(call, kind)
+            return plain(call)
+        return _write(call, kind)
 
     return chosen
 

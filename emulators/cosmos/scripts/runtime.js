@@ -198,6 +198,13 @@ const __emulator = (() => {
     };
   }
 
+  const unbuiltQuotas = {};
+  for (const name of ["getMaxResourceQuota", "getResourceQuotaCurrentUsage"]) {
+    unbuiltQuotas[name] = () => {
+      throw failWith(501, `${name} is not implemented in this emulator.`);
+    };
+  }
+
   const context = {
     getCollection: () => collection,
     abort(error) {
@@ -237,7 +244,7 @@ const __emulator = (() => {
         context.getRequest = () => request;
       }
       if (call.response) {
-        response = message(call.response);
+        response = Object.assign(message(call.response), unbuiltQuotas);
         context.getResponse = () => response;
       }
       if (call.hasContext) {

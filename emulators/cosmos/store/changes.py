@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 import orjson
 
+from emulators.cosmos.limits import RESPONSE_BYTES_MAX
 from emulators.cosmos.store.catalog import Range
 from emulators.cosmos.store.documents import BODY, Scope, visibility
 from emulators.cosmos.store.schema import fetch
@@ -89,12 +90,18 @@ def _where(scope: Scope, after: int, since: int) -> tuple[str, list[Any]]:
 
 
 def _whole(rows: Iterator[tuple[Any, ...]], size: int) -> list[tuple[Any, ...]]:
-    """At least `size` rows if there are, up to the end of the last one's LSN."""
+    """Rows up to the end of the LSN in which `size` of them, or more bytes than a response takes, are reached.
+
+    Read one by one, so that no more than a page and one transaction are ever in memory.
+    """
     taken: list[tuple[Any, ...]] = []
+    size_bytes = 0
     for row in rows:
-        if len(taken) >= size and row[0] != taken[-1][0]:
+        full = len(taken) >= size or size_bytes > RESPONSE_BYTES_MAX
+        if full and row[0] != taken[-1][0]:
             break
         taken.append(row)
+        size_bytes += len(row[-1])
     return taken
 
 

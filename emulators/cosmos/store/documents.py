@@ -33,7 +33,15 @@ from emulators.cosmos.partitioning import HIGHEST, LOWEST, Key, canonical
 from emulators.cosmos.store import indexes
 from emulators.cosmos.store import rid as rids
 from emulators.cosmos.store.catalog import Container, Range
-from emulators.cosmos.store.schema import COUNTER_BITS, counter_of, fetch, place_of, position_of, range_of
+from emulators.cosmos.store.schema import (
+    COUNTER_BITS,
+    birthplace_of,
+    counter_of,
+    fetch,
+    place_of,
+    position_of,
+    range_of,
+)
 
 SYSTEM_PROPERTIES = ("_rid", "_self", "_etag", "_attachments", "_ts")
 BODY = "CAST(json(body) AS BLOB)"
@@ -278,9 +286,7 @@ class Writer:
         """Store a new item. Raises Taken when there is one, or a unique key stands against it."""
         etag = self._stamp()
         position = self._next_position()
-        rid = rids.child_rid(self._container.raw_rid, "docs", counter_of(position), range_of(at.range.place))
-        link = f"{self._container.resource.body['_self']}docs/{rid}/"
-        body = self._body(document, rid, link, etag)
+        body = self._body(document, position, etag)
         try:
             self._insert(position, at, document, body)
         except apsw.ConstraintError:
@@ -294,8 +300,7 @@ class Writer:
     def replace(self, at: Address, old: Stored, document: dict[str, Any], *, new_id: str | None = None) -> Stored:
         """Give the item `old` another body, and perhaps another id. Raises Taken."""
         etag = self._stamp()
-        kept = orjson.loads(old.body)
-        body = self._body(document, kept["_rid"], kept["_self"], etag)
+        body = self._body(document, old.position, etag)
         self._connection.execute(
             "UPDATE document SET lsn=?, ts=?, ttl=?, body=jsonb(?) WHERE position=?",
             (self.lsn, self._now, _ttl(document), body.decode(), old.position),
@@ -349,7 +354,10 @@ class Writer:
         self._counter += 1
         return position_of(self._range.place, self._counter)
 
-    def _body(self, document: dict[str, Any], rid: str, link: str, etag: str) -> bytes:
+    def _body(self, document: dict[str, Any], position: int, etag: str) -> bytes:
+        """The stored JSON. An item's rid is its position, so that it need not be looked up."""
+        rid = rids.child_rid(self._container.raw_rid, "docs", counter_of(position), range_of(birthplace_of(position)))
+        link = f"{self._container.resource.body['_self']}docs/{rid}/"
         mine = {name: value for name, value in document.items() if name not in SYSTEM_PROPERTIES}
         return orjson.dumps(
             {**mine, "_rid": rid, "_self": link, "_etag": etag, "_attachments": "attachments/", "_ts": self._now}

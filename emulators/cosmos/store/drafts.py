@@ -10,6 +10,7 @@ raised, nothing is written, and the script is run again.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import apsw
@@ -21,6 +22,8 @@ from emulators.cosmos.store.schema import SCHEMA, fetch, position_of
 _ROW = "position, place, epk, pk, id, lsn, ts, ttl, body"
 _PLACES = ",".join("?" * len(_ROW.split(",")))
 _PARTITION = "place=? AND epk=? AND pk=?"
+_ROWS_PER_STEP = 1000
+"""Items copied before others are served: our choice, some milliseconds."""
 
 
 class Outdated(Exception):
@@ -86,20 +89,30 @@ class Draft:
         self._brought[document_id] = None
         self._take(rows)
 
-    def bring_all(self, store: apsw.Connection) -> None:
-        """Copy the whole partition, with its values under the unique key policy. Raises Outdated."""
+    def bring_all(self, store: apsw.Connection) -> Iterator[None]:
+        """Copy the whole partition, with its values under the unique key policy, some at a time. Raises Outdated.
+
+        Between the steps others may be served; what they change is noticed.
+        """
         if self._whole is not None:
             return
         self._demand_unchanged(store)
-        rows = fetch(store, f"SELECT {_ROW} FROM document WHERE {_PARTITION}", self._partition)
-        self._take([row for row in rows if row[4] not in self._brought])
-        self._whole = self._fingerprint(store)
+        whole = self._fingerprint(store)
+        sql = f"SELECT {_ROW} FROM document WHERE {_PARTITION} AND id>? ORDER BY id LIMIT ?"
+        last = ""
+        while rows := fetch(store, sql, (*self._partition, last, _ROWS_PER_STEP)):
+            last = rows[-1][4]
+            self._take([row for row in rows if row[4] not in self._brought])
+            yield
         values = fetch(
             store,
             "SELECT * FROM unique_value WHERE container=? AND pk=?",
             (self.container.number, self._partition[2]),
         )
         self.connection.executemany("INSERT OR IGNORE INTO unique_value VALUES (?,?,?,?,?)", values)
+        if whole != self._fingerprint(store):
+            raise Outdated
+        self._whole = whole
 
     @property
     def has_places(self) -> bool:

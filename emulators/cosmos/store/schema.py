@@ -105,6 +105,11 @@ def counter_of(position: int) -> int:
     return position & (1 << COUNTER_BITS) - 1
 
 
+def birthplace_of(position: int) -> int:
+    """The place that the document at `position` was made in; after a split it may lie in another."""
+    return position >> COUNTER_BITS
+
+
 def positions_of_container(container: int) -> tuple[int, int]:
     """The [low, high) interval of positions that a container's documents have."""
     return position_of(place_of(container, 0), 0), position_of(place_of(container + 1, 0), 0)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from emulators.eventgrid.configuration import ConfigurationError
+from emulators.eventgrid.errors import Refused
 from emulators.eventgrid.namespaces.resources import (
     Namespace,
     NamespaceTopic,
@@ -35,19 +37,15 @@ class NamespaceCatalogue:
         """By the topic's id, then by their own."""
 
     def load(self) -> None:
-        """Read what the store has kept; parents have the lower numbers."""
+        """Read what the store has kept; parents have the lower numbers.
+
+        Raises ConfigurationError when the emulator was started in a way that does not fit it.
+        """
         for resource in self._store.resources():
-            document = resource.document
-            if resource.kind == NAMESPACE:
-                namespace = parse_namespace(document["id"], document["body"], _keys(resource))
-                self._namespaces[namespace.id.lower()] = namespace
-            elif resource.kind == TOPIC:
-                topic = parse_topic(document["id"], document["body"], _keys(resource))
-                self._topics[topic.id.lower()] = topic
-            elif resource.kind == SUBSCRIPTION:
-                topic = self._topics[document["topic"].lower()]
-                subscription = parse_subscription(document["id"], document["properties"], topic, self.storage_account)
-                self._remember(replace(subscription, number=resource.number))
+            try:
+                self._revive(resource)
+            except Refused as refused:
+                raise ConfigurationError(f"what is kept of {resource.document['id']}: {refused.message}") from refused
 
     def clear(self) -> None:
         """Forget everything (the store is cleared by itself)."""
@@ -136,6 +134,19 @@ class NamespaceCatalogue:
 
     def _remember(self, subscription: QueueSubscription) -> None:
         self._subscriptions.setdefault(subscription.topic_id.lower(), {})[subscription.id.lower()] = subscription
+
+    def _revive(self, resource: Resource) -> None:
+        document = resource.document
+        if resource.kind == NAMESPACE:
+            namespace = parse_namespace(document["id"], document["body"], _keys(resource))
+            self._namespaces[namespace.id.lower()] = namespace
+        elif resource.kind == TOPIC:
+            topic = parse_topic(document["id"], document["body"], _keys(resource))
+            self._topics[topic.id.lower()] = topic
+        elif resource.kind == SUBSCRIPTION:
+            topic = self._topics[document["topic"].lower()]
+            subscription = parse_subscription(document["id"], document["properties"], topic, self.storage_account)
+            self._remember(replace(subscription, number=resource.number))
 
 
 def _keys(resource: Resource) -> tuple[str, str]:

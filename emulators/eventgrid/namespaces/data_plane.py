@@ -3,8 +3,9 @@
     POST [/{namespace}]/topics/{topic}:publish
     POST [/{namespace}]/topics/{topic}/eventsubscriptions/{subscription}:receive   (and the others)
 
-On Azure the host's name says which namespace is meant. Here the path may, and need not as long as only one namespace
-has a topic of that name. This module knows HTTP and who may call; it must not know how events are kept.
+On Azure the host's name begins with the namespace that is meant. Here the path may say it too, and nothing need say it
+as long as only one namespace has a topic of that name. This module knows HTTP and who may call; it must not know how
+events are kept.
 """
 
 from __future__ import annotations
@@ -93,15 +94,15 @@ class DataPlane:
             raise Refused(errors.METHOD_NOT_ALLOWED, f"{request.method} is not supported here.", {"allow": "POST"})
         query = dict(request.query)
         _check_version(query.get("api-version"))
-        topic = self._topic(found["namespace"], found["topic"])
+        topic = self._topic(found["namespace"], request.host, found["topic"])
         self._authorize(request, topic)
         call = Call(request, topic, self._subscription(topic, subscription) if subscription else None, query)
         return await self._guard(found["operation"], request, topic.name, lambda: work(self, call))
 
-    def _topic(self, namespace: str | None, name: str) -> NamespaceTopic:
+    def _topic(self, namespace: str | None, host: str, name: str) -> NamespaceTopic:
         found = self._catalogue.topics_named(name)
-        if namespace is not None:
-            owner = self._catalogue.namespace_named(namespace)
+        owner = self._catalogue.namespace_named(namespace or host.partition(".")[0])
+        if owner is not None or namespace is not None:
             found = [each for each in found if owner and each.namespace_id.lower() == owner.id.lower()]
         if not found:
             raise Refused(errors.TOPIC_GONE, f"The topic '{name}' does not exist.")

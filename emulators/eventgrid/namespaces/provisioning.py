@@ -94,7 +94,13 @@ class NamespaceProvisioning:
             most = namespace.capacity * limits.TOPICS_PER_THROUGHPUT_UNIT_MAX
             if existing is None and len(self.catalogue.topics_of(namespace)) >= most:
                 raise Refused(ARM_INVALID_REQUEST, f"A namespace of {namespace.capacity} units may have {most} topics.")
+            subscriptions = [  # their lifetimes follow the topic's retention, or forbid it
+                parse_subscription(each.id, each.properties, topic, self.catalogue.storage_account)
+                for each in self.catalogue.subscriptions_of(topic)
+            ]
             await self.catalogue.put_topic(topic)
+            for each in subscriptions:
+                await self.catalogue.put_subscription(each)
             return topic, existing is None
 
     async def put_subscription(self, arm_id: str, properties: object) -> tuple[QueueSubscription, bool]:

@@ -23,6 +23,7 @@ from emulators.eventgrid.namespaces.management import NamespaceManagement
 from emulators.eventgrid.namespaces.provisioning import NamespaceProvisioning
 from emulators.eventgrid.namespaces.store import QueueStore
 from emulators.eventgrid.namespaces.sweeper import Sweeper
+from emulators.eventgrid.schemas import Event
 from emulators.eventgrid.store import Store
 
 
@@ -73,7 +74,7 @@ class Namespaces:
     async def begin(self) -> None:
         """Provide what is configured and start sweeping."""
         await self._provisioning.begin()
-        self._sweeping = asyncio.create_task(self._sweeper.run())
+        self._sweeping = asyncio.create_task(self._sweeper.run(self._provisioning.delete_subscription))
 
     def stop_waiting(self) -> None:
         """The emulator is about to stop: answer who waits for events."""
@@ -85,6 +86,14 @@ class Namespaces:
         if self._sweeping is not None:
             self._sweeping.cancel()
             await asyncio.gather(self._sweeping, return_exceptions=True)
+
+    async def forward(self, topic_id: str, event: Event) -> bool:
+        """Put an event that another topic's subscription brings into a topic; False when there is no such topic."""
+        topic = self._catalogue.topic(topic_id)
+        if topic is None:
+            return False
+        await self._broker.publish(topic, [event])
+        return True
 
     async def reset(self) -> None:
         """Forget every resource and all that waits."""

@@ -1,12 +1,13 @@
-"""Ends events that nobody will receive any more: too old, or their last lock has run out. One task for all queues.
+"""Ends what is over: events that are too old or whose last lock has run out, event subscriptions that expire.
 
-Receiving does not depend on it (a spent event is never handed out); dead letters and counts do.
+One task for all queues. Receiving does not depend on it: a spent event is never handed out. Dead letters and counts do.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from emulators.base.clock import Clock
 from emulators.eventgrid.limits import RESTART_SECONDS
@@ -18,6 +19,8 @@ from emulators.eventgrid.namespaces.store import QueueStore, QueueWork
 from emulators.eventgrid.waiting import wait
 
 logger = logging.getLogger("eventgrid.namespaces")
+Expire = Callable[[QueueSubscription], Awaitable[None]]
+"""Deletes an event subscription."""
 
 
 class Sweeper:
@@ -33,19 +36,26 @@ class Sweeper:
         if self._next is None or moment < self._next:
             self._changed.set()
 
-    async def run(self) -> None:
+    async def run(self, expire: Expire) -> None:
         """Sweep and wait; what breaks is told loudly and begins again: all state is in the store."""
         while True:
             try:
-                await self._work()
+                await self._work(expire)
             except* Exception:
                 logger.exception("sweeping the queues of namespaces broke; it begins again")
             await asyncio.sleep(RESTART_SECONDS)
 
-    async def _work(self) -> None:
+    async def _work(self, expire: Expire) -> None:
         while True:
             self._changed.clear()
-            moments = [await self._sweep(each) for each in self._catalogue.subscriptions()]
+            moments: list[float | None] = []
+            for subscription in self._catalogue.subscriptions():
+                expires = subscription.settings.expires
+                if expires is not None and expires <= self._clock.now():
+                    logger.info("event subscription %s has expired", subscription.path)
+                    await expire(subscription)
+                else:
+                    moments += [expires, await self._sweep(subscription)]
             self._next = min((moment for moment in moments if moment is not None), default=None)
             await wait(self._clock, self._next, self._changed)
 

@@ -7,7 +7,8 @@ EventGridExtensionConfigProvider). It never looks at the content type.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -45,32 +46,14 @@ class EventGridWebhook:
         """The answer to one request of Event Grid to the function called `name`."""
         function = self._functions.get(name)
         if function is None:
-            return text_response(404, f"cannot find function: '{name}'")
-        if request.method == "OPTIONS":
-            asked = request.headers.get("webhook-request-origin", "")
-            allowed = asked if asked in ORIGINS else "eventgrid.azure.net"
-            return Response(200, {"webhook-allowed-origin": allowed})
-        match request.headers.get("aeg-event-type", "").lower():
-            case "subscriptionvalidation":
-                return _validation_answer(request.body)
-            case "notification":
-                return await self._notify(function, request.body)
-            case "unsubscribe":
-                return Response(202)
-        return Response(400)
+            return unknown_function(name)
+        return await answer(request, partial(self._notify, function))
 
-    async def _notify(self, function: Function, body: bytes) -> Response:
-        document = orjson.loads(body)
-        if isinstance(document, dict):
-            document = [document]
-        if not isinstance(document, list):
-            raise ValueError("an Event Grid notification is an array of events or one event")  # noqa: TRY004
-        if len(document) > EVENT_GRID_EVENTS_MAX:
-            raise ValueError(f"an Event Grid notification holds at most {EVENT_GRID_EVENTS_MAX} events")
+    async def _notify(self, function: Function, events: list[Any]) -> Response:
         if function.trigger.text("cardinality").lower() == "many":
-            calls = [self.call(document)] if document else []
+            calls = [self.call(events)] if events else []
         else:
-            calls = [self.call(event) for event in document]
+            calls = [self.call(event) for event in events]
         outcomes = await asyncio.gather(*(self._invoker.invoke(function, call) for call in calls))
         if any(outcome.failure for outcome in outcomes):
             return text_response(500, f"Exception while executing function: Functions.{function.name}")
@@ -85,6 +68,37 @@ class EventGridWebhook:
             metadata={} if data is None else {"data": Datum(orjson.dumps(data).decode(), "json")},
             data=event if isinstance(event, dict) else {},
         )
+
+
+def unknown_function(name: str) -> Response:
+    """The answer to a request for a function that does not listen to events."""
+    return text_response(404, f"cannot find function: '{name}'")
+
+
+async def answer(request: Request, notify: Callable[[list[Any]], Awaitable[Response]]) -> Response:
+    """The answer to Event Grid: to its handshakes by ourselves, to events by `notify`. Raises ValueError."""
+    if request.method == "OPTIONS":
+        asked = request.headers.get("webhook-request-origin", "")
+        allowed = asked if asked in ORIGINS else "eventgrid.azure.net"
+        return Response(200, {"webhook-allowed-origin": allowed})
+    match request.headers.get("aeg-event-type", "").lower():
+        case "subscriptionvalidation":
+            return _validation_answer(request.body)
+        case "notification":
+            return await notify(_events(request.body))
+        case "unsubscribe":
+            return Response(202)
+    return Response(400)
+
+
+def _events(body: bytes) -> list[Any]:
+    document = orjson.loads(body)
+    events = [document] if isinstance(document, dict) else document
+    if not isinstance(events, list):
+        raise ValueError("an Event Grid notification is an array of events or one event")  # noqa: TRY004
+    if len(events) > EVENT_GRID_EVENTS_MAX:
+        raise ValueError(f"an Event Grid notification holds at most {EVENT_GRID_EVENTS_MAX} events")
+    return events
 
 
 def _validation_answer(body: bytes) -> Response:

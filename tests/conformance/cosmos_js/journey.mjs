@@ -85,7 +85,26 @@ describe("items", () => {
     const ordered = await items.items.query("SELECT TOP 3 VALUE c.n FROM c ORDER BY c.n DESC").fetchAll();
     assert.deepEqual(ordered.resources, [149, 148, 147]);
   });
+
+  it("are written in bulk by a client that has not heard of a split", async () => {
+    const items = await container("split");
+    await items.items.executeBulkOperations([upsert("before", "p0")]);
+    const split = await fetch(new URL("/_emulator/split", process.env.ACCOUNT_HOST), {
+      method: "POST",
+      headers: { "x-emulator-control": "1" },
+      body: JSON.stringify({ database: database.id, container: items.id, range: "0" }),
+    });
+    assert.equal(split.status, 200);
+    const operations = Array.from({ length: 20 }, (_, n) => upsert(`${n}`, `p${n}`));
+    const answers = await items.items.executeBulkOperations(operations);
+    assert.ok(answers.every((each) => (each.response ?? each).statusCode === 201), JSON.stringify(answers));
+    assert.equal((await items.items.readAll().fetchAll()).resources.length, 21);
+  });
 });
+
+function upsert(id, pk) {
+  return { operationType: BulkOperationType.Upsert, resourceBody: { id, pk }, partitionKey: pk };
+}
 
 describe("the change feed", () => {
   it("is read from the beginning and from now, by key and by range", async () => {
@@ -121,11 +140,53 @@ describe("hierarchical partition keys", () => {
     assert.equal((await items.item("a", ["t", "u"]).read()).resource.id, "a");
     const { resources } = await items.items.query("SELECT VALUE c.id FROM c", { partitionKey: ["t"] }).fetchAll();
     assert.deepEqual(resources.sort(), ["a", "b"]);
+    const { result } = await items.items.batch(
+      [
+        { operationType: BulkOperationType.Create, resourceBody: { id: "d", tenant: "t", user: "u" } },
+        { operationType: BulkOperationType.Delete, id: "a" },
+      ],
+      ["t", "u"],
+    );
+    assert.deepEqual(result.map((each) => each.statusCode), [201, 204]);
+    const feed = items.items.getChangeFeedIterator({ changeFeedStartFrom: ChangeFeedStartFrom.Beginning(["t", "u"]) });
+    assert.deepEqual((await feed.readNext()).result.map((each) => each.id), ["d"]);
+    assert.equal((await items.item("b", ["t", "v"]).delete()).statusCode, 204);
+  });
+});
+
+describe("scripts", () => {
+  it("run as procedures, around writes and in queries", async () => {
+    const items = await container("scripts");
+    await items.scripts.storedProcedures.create({
+      id: "import",
+      body: function (documents) {
+        var made = 0;
+        documents.forEach((each) => __.createDocument(__.getSelfLink(), each, (error) => {
+          if (error) throw error;
+          getContext().getResponse().setBody(++made);
+        }));
+      },
+    });
+    const imported = [{ id: "1", pk: "x", n: 1 }, { id: "2", pk: "x", n: 2 }];
+    assert.equal((await items.scripts.storedProcedure("import").execute("x", [imported])).resource, 2);
+    await assert.rejects(items.scripts.storedProcedure("import").execute("x", [imported]), (error) => error.code === 400);
+    await items.scripts.triggers.create({
+      id: "stamp", triggerType: "Pre", triggerOperation: "All",
+      body: function () {
+        var request = getContext().getRequest();
+        request.setBody(Object.assign(request.getBody(), { stamped: true }));
+      },
+    });
+    const { resource } = await items.items.create({ id: "3", pk: "x", n: 3 }, { preTriggerInclude: "stamp" });
+    assert.equal(resource.stamped, true);
+    await items.scripts.userDefinedFunctions.create({ id: "double", body: function (n) { return 2 * n; } });
+    const { resources } = await items.items.query("SELECT VALUE udf.double(c.n) FROM c ORDER BY c.n").fetchAll();
+    assert.deepEqual(resources, [2, 4, 6]);
   });
 });
 
 describe("resources", () => {
-  it("tell throughput, users, permissions and scripts", async () => {
+  it("tell throughput, users and permissions", async () => {
     const items = await container("described");
     assert.equal((await items.readOffer()).resource.content.offerThroughput, 400);
     const { user } = await database.users.create({ id: "ann" });
@@ -134,8 +195,6 @@ describe("resources", () => {
     await items.items.create({ id: "a", pk: "x" });
     assert.equal((await reader.database(database.id).container(items.id).item("a", "x").read()).resource.id, "a");
     reader.dispose();
-    await items.scripts.storedProcedures.create({ id: "s", body: "function () {}" });
-    assert.equal((await items.scripts.storedProcedures.readAll().fetchAll()).resources.length, 1);
     assert.equal((await client.databases.query("SELECT * FROM d WHERE d.id = 'none'").fetchAll()).resources.length, 0);
   });
 });

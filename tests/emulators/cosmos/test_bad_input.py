@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -30,6 +32,8 @@ HEADERS = (
     "x-ms-cosmos-intended-collection-rid",
     "x-ms-indexing-directive",
     "x-ms-documentdb-pre-trigger-include",
+    "x-ms-documentdb-post-trigger-include",
+    "x-ms-documentdb-script-enable-logging",
     "x-ms-offer-throughput",
     "x-ms-cosmos-offer-autopilot-settings",
     "x-ms-documentdb-expiry-seconds",
@@ -56,6 +60,9 @@ SHAPES = (
     "{db}/colls/items/sprocs",
     "{db}/colls/items/sprocs/s",
     "{db}/colls/items/triggers",
+    "{db}/colls/items/udfs",
+    "{db}/colls/items/attachments",
+    "{db}/users/u",
     "{db}/colls/items/conflicts",
     "{db}/colls/items/operations/partitionkeydelete",
     "offers",
@@ -122,7 +129,7 @@ CROSS = {"x-ms-documentdb-isquery": "true", "x-ms-documentdb-query-enablecrosspa
         ("GET", "/docs", None, {"a-im": "Incremental Feed", "if-none-match": f"{LONG}~5"}, 400),
         ("PATCH", "/docs/a", {"operations": [{"op": "set", "path": f"/tags/{LONG}", "value": 1}]}, KEY, 400),
         ("PATCH", "/docs/a", {"operations": [{"op": "set", "path": f"/tags/{LONG}/x", "value": 1}]}, KEY, 400),
-        ("POST", "/docs", [{"operationType": "Read"}], {**BULK, "x-ms-documentdb-partitionkeyrangeid": LONG}, 207),
+        ("POST", "/docs", [{"operationType": "Read"}], {**BULK, "x-ms-documentdb-partitionkeyrangeid": LONG}, 410),
         ("POST", "/docs", [{"operationType": "Create", "resourceBody": {"id": "b", "v": DEEP}}], {**BULK, **KEY}, 400),
         ("POST", "/docs", {"query": "SELECT VALUE @v", "parameters": [{"name": "@v", "value": DEEP}]}, CROSS, 400),
         ("POST", "/docs", {"query": "SELECT 1"}, {**CROSS, "x-ms-start-epk": "FF", "x-ms-end-epk": "05"}, 200),
@@ -173,3 +180,82 @@ def test_a_huge_body_is_refused_and_the_connection_goes_on(door: Door, container
     except requests.ConnectionError:
         pass  # the server may hang up on a sender that does not stop to listen
     assert door.call("GET", path).json()["_count"] == 0
+
+
+TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=60)
+"""What a header can hold: the HTTP server itself refuses the rest."""
+
+
+@pytest.mark.our_choice("a forged authorization gets the service's refusal, whatever it looks like")
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(["master", "resource", "aad", "MASTER", ""]) | TEXTS,
+    version=st.sampled_from(["1.0", "1", "2", ""]),
+    signature=TEXTS | st.binary(max_size=40).map(lambda raw: base64.b64encode(raw).decode()),
+    date=st.sampled_from(["", "now", "Thu, 01 Jan 1970 00:00:00 GMT", "Mon, 99 Foo 99999 99:99:99 GMT"]) | TEXTS,
+    encoded=st.booleans(),
+)
+def test_a_forged_authorization_is_refused(
+    door: Door, container: ContainerProxy, kind: str, version: str, signature: str, date: str, encoded: bool
+) -> None:
+    """401 or 403 with code and message, and nothing is told or done."""
+    header = f"type={kind}&ver={version}&sig={signature}"
+    sent = {"authorization": quote(header, safe="") if encoded else header.strip() or "x", "x-ms-date": date.strip()}
+    raw = {name: value.encode("latin-1") for name, value in sent.items()}
+    answer = requests.get(f"{door.url}/{container.container_link}", headers=raw, timeout=10)
+    assert answer.status_code in (401, 403), answer.text
+    assert set(answer.json()) >= {"code", "message"}
+
+
+@pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/concepts-limits: what an item's id may be")
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.text(min_size=1, max_size=12)
+    | st.sampled_from(["/", "\\", "?", "#", "..", ".", "%2F", " ", "\u00e9", "\r", "\0"])
+)
+def test_any_id_is_stored_or_refused(door: Door, container: ContainerProxy, name: str) -> None:
+    """What is accepted is in the feed as it was sent; what is refused left nothing behind."""
+    path, key = f"{container.container_link}/docs", {"x-ms-documentdb-partitionkey": '["ids"]'}
+    upsert = {**key, "x-ms-documentdb-is-upsert": "true"}
+    answer = door.call("POST", path, {"id": name, "pk": "ids"}, upsert)
+    assert answer.status_code in (200, 201, 400), answer.text
+    stored = {item["id"] for item in door.call("GET", path, headers=key).json()["Documents"]}
+    assert (name in stored) == (answer.status_code != 400)
+
+
+@pytest.mark.documented("www.rfc-editor.org/rfc/rfc8259: what is JSON, and in UTF-8")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b'{"id": "a", "pk": "x",}', b'{"id": "a", "pk": NaN}', b'{"id": "a", "pk": "x", "n": Infinity}',
+        b'{"id": "\xff", "pk": "x"}', b'{"id": "a\xc3", "pk": "x"}', b"\xef\xbb\xbf{}", b'{"id": "\x00", "pk": "x"}',
+        b"null", b"1", b"[", b'"a"', b"[{}]", b"{" * 100_000, b"[" * 100_000, b'{"a":' * 5000 + b"1" + b"}" * 5000,
+    ],
+    ids=range(17),
+)  # fmt: skip
+def test_what_is_no_item_is_400(door: Door, container: ContainerProxy, body: bytes) -> None:
+    """Malformed JSON, numbers that are none, bytes that are no UTF-8, nesting without end: refused, nothing stored."""
+    path = f"{container.container_link}/docs"
+    answer = door.call("POST", path, body, KEY)
+    assert (answer.status_code, answer.json()["code"]) == (400, "BadRequest")
+    assert door.call("GET", path).json()["_count"] == 0
+
+
+@pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/nosql/query/constants: numbers are doubles")
+@pytest.mark.parametrize("number", ["9007199254740993", "123456789012345678901234567890", "1e400", "-1e400", "1e-400"])
+def test_a_number_beyond_a_double_is_stored_as_one_or_refused(
+    door: Door, container: ContainerProxy, number: str
+) -> None:
+    """A big integer or exponent does not break what reads, queries or sorts the item."""
+    path = f"{container.container_link}/docs"
+    answer = door.call("POST", path, f'{{"id": "a", "pk": "x", "n": {number}}}'.encode(), KEY)
+    assert answer.status_code in (201, 400)
+    query = {**CROSS, "content-type": "application/query+json"}
+    for text in (
+        "SELECT * FROM c",
+        "SELECT VALUE c.n FROM c WHERE c.n > 0 ORDER BY c.n",
+        "SELECT VALUE SUM(c.n) FROM c",
+    ):
+        assert door.call("POST", path, {"query": text}, query).status_code == 200
+    if answer.status_code == 201:
+        assert door.call("GET", f"{path}/a", headers=KEY).json()["id"] == "a"

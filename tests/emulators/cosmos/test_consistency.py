@@ -107,3 +107,33 @@ def test_spent_throughput_is_429_until_it_is_provisioned_again(
     assert 0 < wait <= 100
     slow_clock.advance(wait / 1000)
     container.create_item({"id": "later", "pk": "x"})
+
+
+@pytest.mark.documented(f"{LEVELS}: reads at strong and bounded staleness cost about twice as much")
+@pytest.mark.parametrize("level", ["Strong", "BoundedStaleness"])
+def test_reads_at_the_strongest_levels_cost_twice(level: str) -> None:
+    """Item reads, feeds and queries cost twice, unless the request asks for less; writes and descriptions do not."""
+    with served(lambda: create(consistency=level)) as url:  # type: ignore[arg-type]
+        door = Door(url)
+        door.call("POST", "dbs", {"id": "d"})
+        door.call("POST", "dbs/d/colls", {"id": "c", "partitionKey": {"paths": ["/pk"], "kind": "Hash", "version": 2}})
+        key = {"x-ms-documentdb-partitionkey": '["x"]'}
+        write = door.call("POST", "dbs/d/colls/c/docs", {"id": "a", "pk": "x"}, key)
+        asked = {**key, "content-type": "application/query+json"}
+        query = {"query": "SELECT * FROM c"}
+
+        def charges(headers: dict[str, str]) -> list[float]:
+            answers = (
+                door.call("GET", "dbs/d/colls/c/docs/a", headers={**key, **headers}),
+                door.call("GET", "dbs/d/colls/c/docs", headers={**key, **headers}),
+                door.call("POST", "dbs/d/colls/c/docs", query, {**asked, **headers}),
+                door.call("GET", "dbs/d/colls/c", headers=headers),
+            )
+            return [float(answer.headers["x-ms-request-charge"]) for answer in answers]
+
+        dear, cheap = charges({}), charges({"x-ms-consistency-level": "Eventual"})
+        assert [round(a / b, 1) for a, b in zip(dear, cheap, strict=True)] == [2, 2, 2, 1]
+        again = door.call(
+            "PUT", "dbs/d/colls/c/docs/a", {"id": "a", "pk": "x"}, {**key, "x-ms-consistency-level": "Eventual"}
+        )
+        assert float(again.headers["x-ms-request-charge"]) < 2 * float(write.headers["x-ms-request-charge"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -128,3 +129,62 @@ def test_the_command_line_serves_and_refuses(tmp_path: Path) -> None:
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "base64" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.our_choice(OURS)
+def test_an_explorer_uses_the_whole_surface_without_signing() -> None:
+    """Below rest/ are items, queries, change feeds and writes; they are logged like others."""
+    with served(create) as url:
+        container = filled(url)
+        feed = control(url, "GET", "rest/dbs/d/colls/c/docs")
+        assert [item["id"] for item in feed.json()["Documents"]] == ["a"]
+        asked = {**HEADERS, "content-type": "application/query+json", "x-ms-documentdb-partitionkey": '["x"]'}
+        path = f"{url}/_emulator/rest/dbs/d/colls/c/docs"
+        query = requests.post(path, data='{"query": "SELECT VALUE c.n FROM c"}', headers=asked, timeout=10)
+        assert query.json()["Documents"] == [1]
+        changes = requests.get(path, headers={**HEADERS, "a-im": "Incremental Feed"}, timeout=10)
+        assert [item["_lsn"] for item in changes.json()["Documents"]] == [1]
+        assert requests.delete(f"{path}/a", headers=asked, timeout=10).status_code == 204
+        assert list(container.read_all_items()) == []
+        logged = next(each for each in control(url, "GET", "requests").json()["requests"] if each["status"] == 204)
+        assert (logged["operation"], logged["path"]) == ("docs.delete", "/dbs/d/colls/c/docs/a")
+        assert requests.get(path, timeout=10).status_code == 403
+        foreign = {**HEADERS, "origin": "http://elsewhere.example"}
+        assert requests.get(path, headers=foreign, timeout=10).status_code == 403
+
+
+@pytest.mark.our_choice("who chose a key wants it asked for")
+def test_an_explorer_of_an_account_with_its_own_key_has_to_know_it() -> None:
+    """Without the key, or with another, the surface below rest/ is closed."""
+    key = base64.b64encode(b"k" * 64).decode()
+    with served(lambda: create(key=key)) as url:
+        path = f"{url}/_emulator/rest/dbs"
+        for given, status in (("", 401), (WELL_KNOWN_KEY, 401), (key, 200)):
+            assert requests.get(path, headers={**HEADERS, "x-emulator-key": given}, timeout=10).status_code == status
+
+
+@pytest.mark.our_choice("the service tells accounts apart by host name; locally a name need not resolve")
+def test_several_accounts_live_on_one_server(tmp_path: Path) -> None:
+    """By their keys or their host names, with data of their own."""
+    keys = {name: base64.b64encode(name.encode() * 16).decode() for name in ("orders", "stock")}
+    accounts = [part for name, key in keys.items() for part in ("--account", f"{name}={key}")]
+    command = [sys.executable, "-m", "emulators.cosmos", "--port", "0", "--data", str(tmp_path), *accounts]
+    with subprocess.Popen(
+        [*command, "--exit-when-stdin-closes"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        url = process.stdout.readline().removeprefix("ready ").strip()
+        for name, key in keys.items():
+            CosmosClient(url, key).create_database(f"of-{name}")
+        for name, key in keys.items():
+            assert [each["id"] for each in CosmosClient(url, key).list_databases()] == [f"of-{name}"]
+            host = {**HEADERS, "host": f"{name}.localhost:8081", "x-emulator-key": key}
+            told = requests.get(f"{url}/_emulator/rest/dbs", headers=host, timeout=10).json()
+            assert [each["id"] for each in told["Databases"]] == [f"of-{name}"]
+            assert requests.get(f"{url}/_emulator/rest/", headers=host, timeout=10).json()["id"] == name
+        with pytest.raises(exceptions.CosmosHttpResponseError):
+            CosmosClient(url, WELL_KNOWN_KEY)
+        process.stdin.close()
+        assert process.wait(timeout=20) == 0
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["orders", "stock"]

@@ -337,6 +337,21 @@ def test_an_execution_is_charged_and_moves_the_session(hasty: Door) -> None:
     assert busy["x-ms-session-token"] == f"0:-1#{busy['lsn']}"
 
 
+@pytest.mark.our_choice("what is not built says so by name")
+@pytest.mark.parametrize(
+    ("expression", "name"),
+    [
+        ("__.createAttachment('x', {})", "createAttachment"),
+        ("__.response.getMaxResourceQuota()", "getMaxResourceQuota"),
+    ],
+)
+def test_what_scripts_cannot_do_is_told_by_name(container: ContainerProxy, expression: str, name: str) -> None:
+    """Attachments and quotas of the server-side interface: sub-status 501 and the function's name."""
+    with pytest.raises(CosmosHttpResponseError, match=f"{name} is not implemented") as refused:
+        run(container, f"function () {{ {expression}; }}")
+    assert (refused.value.status_code, refused.value.sub_status) == (400, 501)
+
+
 @pytest.mark.our_choice("a malformed call is told apart from a script that fails")
 def test_malformed_executions_are_refused(hasty: Door) -> None:
     """The arguments are an array, the partition key is there and whole, the procedure exists."""

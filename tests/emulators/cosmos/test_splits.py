@@ -118,3 +118,24 @@ def test_a_split_of_nothing_is_refused(door: Door, container: ContainerProxy) ->
     for body in unknown:
         answer = requests.post(f"{door.url}/_emulator/split", json=body, headers=CONTROL, timeout=5)
         assert answer.status_code == 404
+
+
+@pytest.mark.read_in_sdk("@azure/cosmos bulk: 410 with 1002 makes it learn the ranges and send again")
+def test_a_bulk_request_to_a_split_range_is_gone(door: Door, filled: ContainerProxy) -> None:
+    """As a whole when the range is closed; operation by operation when one lies in another range."""
+    headers = {"x-ms-cosmos-is-batch-request": "true", "x-ms-cosmos-batch-atomic": "false"}
+    path = f"{filled.container_link}/docs"
+    operations = [
+        {"operationType": "Upsert", "partitionKey": f'["p{number}"]', "resourceBody": {"id": "n", "pk": f"p{number}"}}
+        for number in range(20)
+    ]
+    left, right = (each["id"] for each in split(door, filled))
+    gone = door.call("POST", path, operations, {**headers, "x-ms-documentdb-partitionkeyrangeid": "0"})
+    assert (gone.status_code, gone.headers["x-ms-substatus"]) == (410, "1002")
+    answers = [
+        door.call("POST", path, operations, {**headers, "x-ms-documentdb-partitionkeyrangeid": each}).json()
+        for each in (left, right)
+    ]
+    for one, other in zip(*answers, strict=True):
+        assert {one["statusCode"], other["statusCode"]} == {201, 410}
+        assert {one["subStatusCode"], other["subStatusCode"]} == {0, 1002}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from emulators import eventgrid
 from tests.emulators.eventgrid.conftest import Emulator, event
 from tests.emulators.eventgrid.subscriber import Subscriber
 
@@ -71,3 +73,43 @@ def test_a_wrong_configuration_is_one_line(tmp_path: Path, text: str, says: str)
     assert process.returncode == 1
     assert says in errors.splitlines()[-1]
     assert "Traceback" not in errors
+
+
+@pytest.mark.our_choice("what the README shows must work as it stands")
+def test_the_readme_is_true(tmp_path: Path, webhook: Subscriber) -> None:
+    """Its configuration and its program, but for the addresses."""
+    text = (Path(eventgrid.__file__).parent / "README.md").read_text(encoding="utf-8")
+    configuration, program = re.findall(r"```\w+\n(.*?)```", text, re.DOTALL)
+    file = tmp_path / "topics.toml"
+    file.write_text(re.sub(r"http://127.0.0.1:7071/\S*?(?=\")", webhook.url, configuration), encoding="utf-8")
+    with command("--config", file, "--retry-handshakes") as process:
+        assert process.stdout
+        emulator = Emulator(process.stdout.readline().split()[1])
+        exec(program.replace("http://127.0.0.1:6500", emulator.url), {})
+        assert webhook.wait_for(1)[0].document[0]["data"] == {"n": 1}
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+@pytest.mark.our_choice("a stop waits for what is under way, so that no subscriber gets an event twice for it")
+def test_a_stop_lets_deliveries_end(tmp_path: Path, webhook: Subscriber) -> None:
+    """SIGTERM, then the subscriber answers; the next start has nothing to deliver."""
+    with command("--data", tmp_path) as process:
+        assert process.stdout
+        emulator = Emulator(process.stdout.readline().split()[1])
+        endpoint = emulator.topic("orders")
+        emulator.subscribe("orders", "sub", webhook.url)
+        webhook.released.clear()
+        emulator.publish(endpoint, [event()])
+        webhook.wait_for(1)
+        process.terminate()
+        webhook.released.set()
+        process.communicate(timeout=20)
+        assert process.returncode == 0
+    with command("--data", tmp_path) as process:
+        assert process.stdout
+        emulator = Emulator(process.stdout.readline().split()[1])
+        assert emulator.control("GET", "/events")["inFlight"] == []
+        process.terminate()
+        process.communicate(timeout=20)
+    assert len(webhook.deliveries()) == 1

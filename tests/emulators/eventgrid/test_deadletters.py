@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 import pytest
@@ -81,6 +82,17 @@ def bury_one(emulator: Emulator, webhook: Subscriber, *, status: int = 400) -> N
     )
     emulator.publish(endpoint, [event()])
     emulator.until(lambda: len(emulator.control("GET", "/deadletters")["value"]) == 1)
+
+
+def buried(emulator: Emulator, blobs: Blobs) -> dict[str, Any]:
+    """The one dead letter, once its blob has been written."""
+    emulator.until(lambda: len(emulator.control("GET", "/deadletters")["value"]) == 1)
+    emulator.advance(limits.DEAD_LETTER_DELAY_SECONDS + 1)
+    emulator.until(lambda: bool(blobs.kept))
+    (content,) = blobs.kept.values()
+    (letter,) = orjson.loads(content)
+    assert isinstance(letter, dict)
+    return letter
 
 
 @pytest.mark.seen_on_azure("Stack Overflow question 52173869: a dead letter dumped from the live service")
@@ -165,3 +177,51 @@ def test_a_dead_letter_lies_in_azurite(azurite: StorageAddress, webhook: Subscri
         assert name.startswith("SUB-ONE/")
         assert orjson.loads(container.download_blob(name).readall())[0]["id"] == "1"
         container.delete_container()
+
+
+@pytest.mark.documented("articles/event-grid manage-event-delivery: CloudEvents' extra properties are in lower case")
+def test_a_dead_cloud_event_has_its_reasons_in_lower_case(
+    emulator: Emulator, webhook: Subscriber, blobs: Blobs
+) -> None:
+    """Extension attributes may be nothing else."""
+    endpoint = emulator.topic("clouds", inputSchema="CloudEventSchemaV1_0")
+    webhook.statuses = [413]
+    emulator.subscribe("clouds", "sub", webhook.url, deadLetterDestination=letters_to("dead"))
+    emulator.publish(endpoint, {"id": "1", "type": "T", "source": "/s", "specversion": "1.0", "data": 7})
+    letter = buried(emulator, blobs)
+    reasons = {name for name in letter if name not in ("id", "type", "source", "specversion", "data")}
+    assert reasons == {
+        "deadletterreason", "deliveryattempts", "lastdeliveryoutcome", "lasthttpstatuscode", "publishtime",
+        "lastdeliveryattempttime",
+    }  # fmt: skip
+    assert (letter["data"], letter["lastdeliveryoutcome"]) == (7, "PayloadTooLarge")
+
+
+@pytest.mark.documented("articles/event-grid manage-event-delivery: custom events lie in an Event Grid envelope")
+def test_a_dead_custom_event_lies_in_an_envelope(emulator: Emulator, webhook: Subscriber, blobs: Blobs) -> None:
+    """Its data is the whole original."""
+    mapping = {name: {"defaultValue": "x"} for name in ("eventType", "subject", "dataVersion")}
+    wanted = {"inputSchemaMappingType": "Json", "properties": mapping}
+    endpoint = emulator.topic("custom", inputSchema="CustomEventSchema", inputSchemaMapping=wanted)
+    webhook.statuses = [403]
+    emulator.subscribe("custom", "sub", webhook.url, deadLetterDestination=letters_to("dead"))
+    emulator.publish(endpoint, [{"n": 1}])
+    letter = buried(emulator, blobs)
+    assert (letter["data"], letter["eventType"], letter["lastDeliveryOutcome"]) == ({"n": 1}, "x", "Forbidden")
+
+
+@pytest.mark.documented(RETRY + ": an event that outlives its time is dead-lettered; the reason's word is not certain")
+def test_an_event_that_outlives_its_time_is_a_dead_letter(
+    emulator: Emulator, webhook: Subscriber, blobs: Blobs
+) -> None:
+    """With the attempts that there were."""
+    endpoint = emulator.topic("orders")
+    webhook.statuses = [404] * 3
+    short = {"eventTimeToLiveInMinutes": 1}
+    emulator.subscribe("orders", "sub", webhook.url, retryPolicy=short, deadLetterDestination=letters_to("dead"))
+    emulator.publish(endpoint, [event()])
+    emulator.until(lambda: len(emulator.attempts()) == 1)
+    emulator.advance(400)
+    letter = buried(emulator, blobs)
+    assert (letter["deadLetterReason"], letter["deliveryAttempts"]) == ("TimeToLiveExceeded", 1)
+    assert (letter["lastDeliveryOutcome"], letter["lastHttpStatusCode"]) == ("NotFound", 404)

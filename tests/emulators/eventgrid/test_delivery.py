@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
 
 from emulators.eventgrid import limits
+from emulators.eventgrid.application import Options, create
 from emulators.eventgrid.delivery import Answer, Done, GiveUp, Retry, after_attempt
 from tests.emulators.eventgrid.conftest import Emulator, event
 from tests.emulators.eventgrid.subscriber import Subscriber
+from tests.serving import served
 
 RETRY = "articles/event-grid delivery-and-retry"
 
@@ -149,6 +156,18 @@ def test_batches_hold_what_waits_up_to_their_limits(emulator: Emulator, webhook:
     emulator.until(lambda: emulator.totals()["DeliverySuccessCount"] == 5)
 
 
+@pytest.mark.documented(RETRY + ": preferredBatchSizeInKilobytes")
+def test_a_batch_keeps_to_its_preferred_size(emulator: Emulator, webhook: Subscriber) -> None:
+    """Three events of 30 KB are two requests of at most 64 KB; one that is larger alone goes alone."""
+    endpoint = emulator.topic("orders")
+    emulator.subscribe("orders", "sub", webhook.url, webhook={"maxEventsPerBatch": 10})
+    emulator.publish(
+        endpoint, [event(id=str(each), data="x" * size) for each, size in enumerate([30_000] * 3 + [90_000])]
+    )
+    batches = [[each["id"] for each in delivery.document] for delivery in webhook.wait_for(3)]
+    assert sorted(batches) == [["0", "1"], ["2"], ["3"]]
+
+
 @pytest.mark.documented("articles/event-grid delivery-properties")
 def test_delivery_attributes_are_headers(emulator: Emulator, webhook: Subscriber) -> None:
     """Constant and from the event; secrets are hidden but for getDeliveryAttributes."""
@@ -210,3 +229,79 @@ def test_what_was_accepted_survives_kill_9(tmp_path: Path, webhook: Subscriber) 
         assert second.wait(20) == 0
     assert answers == [200] * 20
     assert {each.document[0]["id"] for each in deliveries} == {str(each) for each in range(20)}
+
+
+@pytest.mark.our_choice("a 200 is a promise: what was accepted survives kill -9")
+def test_every_accepted_event_survives_a_kill_in_the_midst_of_publishing(tmp_path: Path, webhook: Subscriber) -> None:
+    """Four publishers, a kill -9 under their hands: what was answered with 200 is delivered by the next process."""
+    command = [sys.executable, "-m", "emulators.eventgrid", "--port", "0", "--data", str(tmp_path)]
+    accepted: set[str] = set()
+
+    def publish(emulator: Emulator, endpoint: str, publisher: int) -> None:
+        for number in range(10_000):
+            name = f"{publisher}-{number}"
+            try:
+                answer = emulator.publish(endpoint, [event(id=name)])
+            except requests.ConnectionError:
+                return
+            if answer.status_code == 200:
+                accepted.add(name)
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL) as first:
+        assert first.stdout
+        emulator = Emulator(first.stdout.readline().split()[1])
+        endpoint = emulator.topic("orders")
+        emulator.subscribe("orders", "sub", webhook.url)
+        webhook.released.clear()
+        with ThreadPoolExecutor(4) as publishers:
+            for publisher in range(4):
+                publishers.submit(publish, emulator, endpoint, publisher)
+            emulator.until(lambda: len(accepted) > 40)
+            os.kill(first.pid, signal.SIGKILL)
+    webhook.released.set()
+    before = len(webhook.deliveries())
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL) as second:
+        assert second.stdout
+        emulator = Emulator(second.stdout.readline().split()[1])
+        emulator.until(lambda: accepted <= {each.document[0]["id"] for each in webhook.deliveries()[before:]})
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(20) == 0
+
+
+@pytest.mark.documented(RETRY)
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", "GenericError"),
+        (b"HTTP/1.1 206 Partial\r\nContent-Length: 0\r\n\r\n", "GenericError"),
+        (b"this is no HTTP at all\r\n\r\n", "Aborted"),
+        (b"", "SocketError"),
+        (None, "TimedOut"),
+    ],
+    ids=["redirect", "partial", "garbage", "closes", "hangs"],
+)
+def test_an_endpoint_that_misbehaves_is_an_attempt_with_its_reason(answer: bytes | None, outcome: str) -> None:
+    """Redirects are not followed, garbage and a closed connection are told apart, a silent one times out."""
+    with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as connections:
+
+        def misbehave() -> None:
+            connection, _ = server.accept()
+            connections.enter_context(connection)
+            connection.recv(65536)
+            if answer is not None:
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_RDWR)
+
+        endpoint = threading.Thread(target=misbehave)
+        endpoint.start()
+        functions = f"http://127.0.0.1:{server.getsockname()[1]}"  # a function is asked for no handshake
+        options = Options(answer_timeout_seconds=0.5, functions_host=functions)
+        with served(lambda: create(options=options)) as url:
+            emulator = Emulator(url)
+            topic = emulator.topic("orders")
+            function = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/app/functions/One"
+            destination = {"endpointType": "AzureFunction", "properties": {"resourceId": function}}
+            emulator.arm("PUT", "/topics/orders/eventSubscriptions/sub", {"properties": {"destination": destination}})
+            emulator.publish(topic, [event()])
+            emulator.until(lambda: [each["outcome"] for each in emulator.attempts()] == [outcome])
+        endpoint.join()

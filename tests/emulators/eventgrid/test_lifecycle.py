@@ -229,3 +229,16 @@ def test_another_storage_account_than_before_is_one_clear_line(tmp_path: Path, w
         _, errors = process.communicate(timeout=20)
     assert (process.returncode, "Traceback" in errors) == (1, False)
     assert "devstoreaccount1" in errors.splitlines()[-1]
+
+
+@pytest.mark.our_choice("names make the endpoint, whoever has taken them")
+def test_a_configured_topic_whose_name_is_taken_by_a_domain_is_one_clear_line(tmp_path: Path) -> None:
+    """A domain that ARM has made stays what it is."""
+    with served(lambda: create(tmp_path / "data")) as url:
+        assert Emulator(url).arm("PUT", "/domains/orders", {"location": "here"}).status_code == 201
+    file = tmp_path / "topics.toml"
+    file.write_text('[[topics]]\nname = "orders"\n', encoding="utf-8")
+    with command("--config", file, "--data", tmp_path / "data") as process:
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, "Traceback" in errors) == (1, False)
+    assert "A topic or domain named 'orders' exists" in errors.splitlines()[-1]

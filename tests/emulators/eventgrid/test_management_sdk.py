@@ -363,7 +363,6 @@ DESTINATIONS = {
     "HybridConnection": elsewhere(
         arm.HybridConnectionEventSubscriptionDestination, "Microsoft.Relay", "hybridConnections/c"
     ),
-    "NamespaceTopic": elsewhere(arm.NamespaceTopicEventSubscriptionDestination, "Microsoft.EventGrid", "topics/t"),
     "MonitorAlert": arm.MonitorAlertEventSubscriptionDestination(severity="Sev1", action_groups=[]),
     "azureActiveDirectoryTenantId": arm.WebHookEventSubscriptionDestination(
         endpoint_url="http://127.0.0.1:1/", azure_active_directory_tenant_id="t"

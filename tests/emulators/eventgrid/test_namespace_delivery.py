@@ -7,15 +7,22 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.credentials import AzureKeyCredential
-from azure.core.exceptions import ResourceNotFoundError
-from azure.eventgrid import aio
+from azure.core.credentials import AccessToken, AzureKeyCredential
+from azure.core.exceptions import ClientAuthenticationError, ResourceNotFoundError
+from azure.eventgrid import EventGridConsumerClient, EventGridPublisherClient, aio
 
+from emulators.base.serving import Bind
+from emulators.base.tls import certificate_file, server_context
+from emulators.eventgrid.application import Options, create
 from emulators.eventgrid.auth import DEVELOPMENT_KEY
+from emulators.eventgrid.configuration import Configured
+from emulators.eventgrid.namespaces.configuration import ConfiguredNamespace
 from tests.emulators.eventgrid.conftest import Emulator
 from tests.emulators.eventgrid.pulling import (
     TOPIC,
@@ -28,7 +35,11 @@ from tests.emulators.eventgrid.pulling import (
     pulling,
     token_of,
 )
+from tests.serving import served
 
+FAR_FUTURE = 4_102_444_800
+QUEUE = {"deliveryConfiguration": {"deliveryMode": "Queue"}}
+ORDERS = [ConfiguredNamespace("sales", {}, (Configured("topic", "orders", {}, {"shipping": QUEUE}),))]
 SDK = "azure-eventgrid 4.22: receive, acknowledge, release, reject, renew_locks"
 GO_TESTS = "azure-sdk-for-go sdk/messaging/eventgrid/aznamespaces/client_test.go, run against the service"
 DEAD = "articles/event-grid dead-letter-event-subscriptions-namespace-topics"
@@ -305,3 +316,66 @@ def test_a_stop_answers_who_waits(tmp_path: Path) -> None:
             running.terminate()
             assert waiting.result(timeout=20) == []
             assert running.wait(timeout=20) == 0
+
+
+@pytest.mark.documented("azure-mgmt-eventgrid Subscription: expirationTimeUtc")
+def test_a_subscription_ends_when_it_expires(emulator: Emulator) -> None:
+    """It is deleted with what waits in it, and found no more."""
+    expires = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251 - the emulator's clock starts at the real time
+    provide(emulator, expirationTimeUtc=expires.isoformat())
+    with pulling(emulator) as sales:
+        sales.publish("1")
+        emulator.advance(3500)
+        assert sales.backlog() == (1, 0, 0)
+        emulator.advance(100)
+        path = TOPIC + "/eventSubscriptions/shipping"
+        emulator.until(lambda: emulator.arm("GET", path).status_code == 404)
+        with pytest.raises(ResourceNotFoundError):
+            sales.receive()
+
+
+@pytest.mark.our_choice("--time-scale: real seconds per Event Grid second, for locks, delays and lifetimes")
+def test_a_time_scale_stretches_locks_and_delays() -> None:
+    """Ten real seconds a second: a lock of a minute lasts ten, a delay of ten seconds a hundred."""
+    with served(lambda: create(options=Options(time_scale=10.0))) as url:
+        emulator = Emulator(url)
+        provide(emulator)
+        with pulling(emulator) as sales:
+            sales.publish("1")
+            sales.receive()
+            emulator.advance(500)
+            assert sales.backlog() == (0, 1, 0)
+            emulator.advance(100)
+            sales.consumer.release(lock_tokens=sales.tokens(), release_delay=10)
+            emulator.advance(50)
+            assert sales.backlog() == (0, 0, 1)
+            emulator.advance(50)
+            assert sales.backlog() == (1, 0, 0)
+
+
+class AnyIdentity:
+    """A credential that the emulator believes."""
+
+    def get_token(self, *scopes: str, **kwargs: Any) -> AccessToken:
+        """A token of the right shape."""
+        return AccessToken("a.b.c", FAR_FUTURE)
+
+
+@pytest.mark.read_in_sdk("azure-eventgrid 4.22 _configuration: a token credential, over https only")
+def test_an_identity_publishes_and_pulls_over_https(tmp_path: Path) -> None:
+    """With --accept-bearer; without it the token is refused."""
+    trusted = {"connection_verify": str(certificate_file(tmp_path))}
+    for accepted in (True, False):
+        bind = Bind(tls=server_context(tmp_path))
+        with served(partial(create, options=Options(accept_bearer=accepted, namespaces=ORDERS)), bind) as url:
+            publisher = EventGridPublisherClient(url, AnyIdentity(), namespace_topic="orders", **trusted)
+            consumer = EventGridConsumerClient(
+                url, AnyIdentity(), namespace_topic="orders", subscription="shipping", **trusted
+            )
+            with publisher, consumer:
+                if accepted:
+                    publisher.send(cloud_event("1"))
+                    assert ids_of(consumer.receive(max_wait_time=10)) == ["1"]
+                else:
+                    with pytest.raises(ClientAuthenticationError):
+                        publisher.send(cloud_event("1"))

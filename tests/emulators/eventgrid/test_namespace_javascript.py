@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_the_javascript_client_publishes_and_pulls(emulator: Emulator, tmp_path:
     install(tmp_path, PACKAGE)
     (tmp_path / "pull.mjs").write_text(PROGRAM, encoding="utf-8")
     provide(emulator)
-    outcome = node(
+    outcome: Any = node(
         ["pull.mjs", emulator.url, DEVELOPMENT_KEY],
         return_completed_process=True,
         cwd=tmp_path,

@@ -194,6 +194,19 @@ def test_the_path_may_name_the_namespace(sales: Pulling, emulator: Emulator) -> 
     assert sales.backlog() == (1, 0, 0)
 
 
+@pytest.mark.documented(
+    "articles/event-grid concepts-event-grid-namespaces: {namespace}.{region}-1.eventgrid.azure.net"
+)
+def test_the_host_may_name_the_namespace(sales: Pulling, emulator: Emulator) -> None:
+    """As on Azure; a namespace without that topic is not searched further."""
+    for path in ("/namespaces/other", "/namespaces/other/topics/orders", "/namespaces/empty"):
+        assert emulator.arm("PUT", path, {"location": "here"}).status_code == 201
+    for host, status in (("sales.here-1.eventgrid.azure.net", 200), ("empty.here-1.eventgrid.azure.net", 410)):
+        headers = {**STRUCTURED, "host": host}
+        assert post(emulator, PUBLISH, headers=headers, data=orjson.dumps(document())).status_code == status
+    assert sales.backlog() == (1, 0, 0)
+
+
 @pytest.mark.documented("articles/event-grid namespace event filtering: included types and the advanced operators")
 def test_filters_choose_events(emulator: Emulator) -> None:
     """By type and by what is inside; filters are joined by AND."""

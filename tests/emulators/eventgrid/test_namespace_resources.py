@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from emulators.eventgrid.namespaces.configuration import read_namespaces
 from emulators.eventgrid.namespaces.durations import parse_duration
 from tests.emulators.eventgrid.conftest import Emulator
 from tests.emulators.eventgrid.pulling import NAMESPACE, TOPIC, ids_of, provide, pulling
+from tests.emulators.eventgrid.test_deadletters import letters_to
 from tests.serving import served
 
 MGMT = "azure-mgmt-eventgrid 10.4 (api 2025-02-15): namespaces, namespace_topics, namespace_topic_event_subscriptions"
@@ -250,3 +253,31 @@ def test_the_readme_is_true(tmp_path: Path) -> None:
         exec(program.replace("http://127.0.0.1:6500", url), names)
         assert names["received"].event.data == {"order": "1"}
         assert Emulator(url).totals()["SuccessfulAcknowledgedEvents"] == 1
+
+
+@pytest.mark.documented("azure-mgmt-eventgrid QueueInfo: no event lives longer than its topic's retention")
+def test_a_retention_is_not_shortened_below_a_lifetime(emulator: Emulator) -> None:
+    """The change is refused, naming the lifetime; without one, the subscription follows the topic."""
+    provide(emulator, queue={"eventTimeToLive": "P5D"})
+    shorter = {"properties": {"eventRetentionInDays": 2}}
+    answer = emulator.arm("PATCH", TOPIC, shorter)
+    assert answer.status_code == 400
+    assert "eventTimeToLive" in answer.json()["error"]["message"]
+    provide(emulator)
+    assert emulator.arm("PATCH", TOPIC, shorter).status_code == 200
+    shown = emulator.arm("GET", SUBSCRIPTIONS + "/shipping").json()["properties"]["deliveryConfiguration"]["queue"]
+    assert shown["eventTimeToLive"] == "P2D"
+
+
+@pytest.mark.our_choice("a start that does not fit what is kept is one clear line, not a traceback")
+def test_a_start_with_another_storage_account_says_so(tmp_path: Path) -> None:
+    """The subscription's dead letters have nowhere to go."""
+    letters = {"deadLetterDestination": letters_to("dead")}
+    with served(lambda: create(tmp_path)) as url:
+        provide(Emulator(url), queue={"deadLetterDestinationWithResourceIdentity": letters})
+    other = "AccountName=other;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:1/other;"
+    line = [sys.executable, "-m", "emulators.eventgrid", "--port", "0", "--data", str(tmp_path), "--storage", other]
+    outcome = subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
+    assert outcome.returncode == 1
+    assert "eventSubscriptions/shipping" in outcome.stderr.splitlines()[-1]
+    assert "--storage" in outcome.stderr.splitlines()[-1]

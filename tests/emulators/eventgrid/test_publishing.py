@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -14,9 +15,13 @@ from azure.core.messaging import CloudEvent
 from azure.eventgrid import EventGridEvent, EventGridPublisherClient, generate_sas
 from azure.eventgrid.aio import EventGridPublisherClient as AsyncPublisherClient
 
+from emulators.base.serving import Bind
+from emulators.base.tls import certificate_file, server_context
+from emulators.eventgrid.application import Options, create
 from emulators.eventgrid.auth import DEVELOPMENT_KEY, SECOND_DEVELOPMENT_KEY, sign
 from tests.emulators.eventgrid.conftest import Emulator, event
 from tests.emulators.eventgrid.subscriber import Subscriber
+from tests.serving import served
 
 PARITY = "parity suite of pm7y/AzureEventGridSimulator, run against Azure"
 SDK = "azure-eventgrid 4.22.1"
@@ -253,3 +258,15 @@ def test_a_fault_rule_refuses_a_publish(emulator: Emulator, status: int) -> None
             client.send(sent)
         assert refused.value.status_code == status
         client.send(sent)
+
+
+@pytest.mark.our_choice("--accept-bearer: this emulator knows no identities, and SDKs send tokens over https only")
+@pytest.mark.parametrize(("accept", "https", "status"), [(True, True, 200), (True, False, 401), (False, True, 401)])
+def test_a_bearer_token_publishes_where_it_is_let(tmp_path: Path, accept: bool, https: bool, status: int) -> None:
+    """Over https, when the emulator was told to take any."""
+    bind = Bind(tls=server_context(tmp_path)) if https else Bind()
+    with served(lambda: create(options=Options(accept_bearer=accept)), bind) as url:
+        headers = {"authorization": "Bearer a.b.c"}
+        trust = str(certificate_file(tmp_path)) if https else None
+        answer = requests.post(f"{url}/api/events", json=[event()], headers=headers, verify=trust, timeout=30)
+    assert answer.status_code == status

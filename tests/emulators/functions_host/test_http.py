@@ -69,13 +69,13 @@ def ZLater(req: func.HttpRequest) -> func.HttpResponse:
     return echo(req)
 
 @app.route("queued")
-@app.queue_output(arg_name="out", queue_name="q", connection="AzureWebJobsStorage")
-def Queued(req: func.HttpRequest, out: func.Out[str]) -> func.HttpResponse:
+@app.sql_output(arg_name="out", command_text="[t]", connection_string_setting="S")
+def Queued(req: func.HttpRequest, out: func.Out[func.SqlRow]) -> func.HttpResponse:
     return echo(req)
 
 @app.route("runtimes")
-@app.queue_output(arg_name="out", queue_name="q", connection="AzureWebJobsStorage")
-def QueuedReserved(req: func.HttpRequest, out: func.Out[str]) -> func.HttpResponse:
+@app.sql_output(arg_name="out", command_text="[t]", connection_string_setting="S")
+def QueuedReserved(req: func.HttpRequest, out: func.Out[func.SqlRow]) -> func.HttpResponse:
     return echo(req)
 
 @app.route("cancels")
@@ -213,7 +213,7 @@ def test_a_binding_that_is_not_built_answers_501(host: RunningHost) -> None:
     """The route of a function with such a binding names it."""
     answer = host.call("GET", "/api/queued")
     assert answer.status_code == 501
-    assert "output binding type 'queue' (parameter 'out')" in answer.text
+    assert "output binding type 'sql' (parameter 'out')" in answer.text
 
 
 @pytest.mark.read_in_sdk("azure-functions-host HttpRequestBodySizeMiddleware.cs")

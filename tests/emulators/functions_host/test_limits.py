@@ -228,3 +228,43 @@ def test_sigterm_waits_for_what_is_in_flight(tmp_path: Path) -> None:
         assert waiting.result().status_code == 200
         assert host.process.wait(30) == 0
         assert time.perf_counter() - began < 10  # the drain's own bound: it did not have to be cut short
+
+
+RETRIES = """
+import azure.functions as func
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+@app.route("fails")
+@app.retry(strategy="STRATEGY", max_retry_count="2", MORE)
+def Fails(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    retry = context.retry_context
+    print(f"attempt {retry.retry_count} of {retry.max_retry_count}: {retry.exception and retry.exception.message}")
+    raise ValueError("again")
+"""
+
+
+@pytest.mark.parametrize(
+    ("strategy", "more", "waits"),
+    [
+        ("fixed_delay", 'delay_interval="00:10:00"', [601, 601]),
+        ("exponential_backoff", 'minimum_interval="00:10:00", maximum_interval="01:00:00"', [601, 1321]),
+    ],
+)
+@pytest.mark.read_in_sdk(
+    "azure-webjobs-sdk FunctionExecutorExtensions.cs, FunctionIndexer.cs, RandomizedExponentialBackoffStrategy.cs"
+)
+def test_a_retry_policy_on_a_trigger_that_should_have_none(
+    tmp_path: Path, strategy: str, more: str, waits: list[int]
+) -> None:
+    """The host warns, and tries again all the same: after each wait by its clock, until the policy is used up."""
+    root = write_app(tmp_path, RETRIES.replace("STRATEGY", strategy).replace("MORE", more))
+    with running_host(root) as host, ThreadPoolExecutor() as threads:
+        host.until("Soon retries will not be supported for function 'Functions.Fails'.")
+        calling = threads.submit(host.call, "GET", "/api/fails")
+        host.until("attempt 0 of 2: None")
+        for number, seconds in enumerate(waits, 1):
+            while host.call("GET", "/admin/host/drain/status").json()["outstandingRetries"] == 0:
+                pass  # the failed attempt has not ended yet
+            host.turn_clock(seconds)
+            host.until(f"attempt {number} of 2: ValueError: again")
+        assert calling.result().status_code == 500

@@ -55,6 +55,32 @@ def test_settings_reach_the_functions(tmp_path: Path) -> None:
 
 
 @MARKED
+def test_settings_that_are_skipped_are_said(tmp_path: Path) -> None:
+    """An empty name, a null, a reserved name; an empty variable of the environment does not stand in the way."""
+    values: dict[str, object] = {"": "x", "Nothing": None, "CONTAINER_NAME": "x", "Mine": "from file", "Number": 7}
+    values["AZURE_FUNCTIONS_ENVIRONMENT"] = "Staging"
+    local = {"IsEncrypted": False, "Values": values, "ConnectionStrings": {"Shop": "Server=x"}}
+    root = write_app(tmp_path, APP, local=local, host={"extensions": {"http": {"dynamicThrottlesEnabled": True}}})
+    with running_host(root, environment={"Mine": ""}) as host:
+        host.until("Skipping local setting with empty key.")
+        host.until("Skipping 'Nothing' because value is null")
+        host.until("CONTAINER_NAME is a reserved environment variable for the Functions Host.")
+        host.until("AZURE_FUNCTIONS_ENVIRONMENT already exists with value 'Staging', overriding to 'Development'.")
+        host.until("host.json: extensions.http.dynamicThrottlesEnabled has no effect on this machine.")
+        seen = {
+            name: host.call("GET", f"/api/settings/{name}").json()
+            for name in ("Nothing", "Mine", "Number", "AZURE_FUNCTIONS_ENVIRONMENT", "ConnectionStrings:Shop")
+        }
+    assert seen == {
+        "Nothing": None,
+        "Mine": "from file",
+        "Number": "7",
+        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+        "ConnectionStrings:Shop": "Server=x",
+    }
+
+
+@MARKED
 def test_the_route_prefix_and_the_allow_list(tmp_path: Path) -> None:
     """extensions.http.routePrefix may be empty; --functions runs the named ones only."""
     root = write_app(tmp_path, APP, host={"extensions": {"http": {"routePrefix": ""}}})

@@ -1,0 +1,1 @@
+"""The example projects of docs/examples, as their users run them."""

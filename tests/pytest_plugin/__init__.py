@@ -1,0 +1,1 @@
+"""The pytest plugin, used from here as from another project."""
