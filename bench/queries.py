@@ -140,19 +140,35 @@ async def order(account: Account, rounds: int) -> dict[str, float]:
     return {"ORDER BY: first page to an unordered one": upwards / plain, "ORDER BY DESC: the same": downwards / plain}
 
 
-async def scan(account: Account, file: Path, rounds: int) -> dict[str, float]:
-    """Loading and filtering in Python to a query whose predicate no index serves."""
-    text = f"SELECT VALUE c.id FROM c WHERE CONTAINS(c.text, '{NEEDLE}')"
+async def scan(account: Account, file: Path, count: int, rounds: int) -> dict[str, float]:
+    """Loading and filtering in Python to queries whose predicates no index serves: of numbers, and in a text."""
+    top = sorted(each["price"] for each in documents(count))[-50] * 2
 
-    async def here(_: int) -> None:
-        connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
-        rows = connection.execute("SELECT CAST(json(body) AS BLOB) FROM document")
-        found = [each for (body,) in rows if NEEDLE in (each := orjson.loads(body)).get("text", "")]
-        assert found
-        connection.close()
+    def numbers(document: dict[str, Any]) -> bool:
+        return bool(document.get("price", 0) * 2 > top)
 
-    python, query = await alternating(rounds, here, lambda _: account.query(LARGE, text))
-    return {"scan: Python's time to the query's": python / query}
+    def words(document: dict[str, Any]) -> bool:
+        return NEEDLE in document.get("text", "")
+
+    predicates = {
+        "numbers": (f"c.price * 2 > {top}", numbers),
+        "words": (f"CONTAINS(c.text, '{NEEDLE}')", words),
+    }
+    report = {}
+    for name, (predicate, holds) in predicates.items():
+
+        async def here(_: int, holds: Callable[[dict[str, Any]], bool] = holds) -> None:
+            connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+            rows = connection.execute("SELECT CAST(json(body) AS BLOB) FROM document")
+            assert [each for (body,) in rows if holds(each := orjson.loads(body))]
+            connection.close()
+
+        async def there(_: int, predicate: str = predicate) -> None:
+            await account.query(LARGE, f"SELECT VALUE c.id FROM c WHERE {predicate}")
+
+        python, query = await alternating(rounds, here, there)
+        report[f"scan by {name}: Python's time to the query's"] = python / query
+    return report
 
 
 def parsing() -> dict[str, float]:
@@ -181,7 +197,7 @@ async def run(count: int, rounds: int) -> dict[str, float]:
             await fill(account, LARGE, count)
             report = await growth(account, rounds)
             report |= await order(account, rounds)
-            report |= await scan(account, Path(data) / "cosmos.sqlite", max(rounds // 10, 3))
+            report |= await scan(account, Path(data) / "cosmos.sqlite", count, max(rounds // 10, 3))
     return report | parsing()
 
 

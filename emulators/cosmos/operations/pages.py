@@ -88,12 +88,15 @@ class Work:
     began: float
     first_batch: int = DOCUMENTS_PER_TURN
     """Documents to read before it is known how many give a result."""
-    turned: float = 0.0
+    turned: float = field(init=False)
     """When the server last looked after others."""
     loaded: int = 0
     loaded_bytes: int = 0
     results: list[bytes] = field(default_factory=list)
     results_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self.turned = self.began
 
     def has_room(self, result: bytes) -> bool:
         """Whether the page takes one more result: by count, and by bytes unless it would be the first."""
@@ -121,7 +124,7 @@ class Work:
     @property
     def stride(self) -> int:
         """From a document's position to the next, where documents of equal keys follow each other."""
-        return -1 if self.reading.columns and self.reading.columns[0].descends else 1
+        return -1 if self.reading.walks and self.reading.columns[0].descends else 1
 
     async def meet(self, found: Found) -> Found:
         """Count a document as loaded, and call the user-defined functions that it will be evaluated with."""
@@ -157,7 +160,7 @@ async def make_page(work: Work, start: Position, window: Window) -> Position | N
         return await _collected(work, start, window)
     wanted = work.size if window.take is None else min(work.size, max(window.skip + window.take - start.passed, 0))
     work.first_batch = min(wanted + 1, DOCUMENTS_PER_TURN)
-    if work.statement.is_sorted and not work.reading.columns:
+    if (work.statement.is_sorted or work.reading.columns) and not work.reading.walks:
         return await _sorted(work, start, window)
     return await _in_order(work, start, window)
 
@@ -174,7 +177,7 @@ async def _in_order(work: Work, start: Position, window: Window) -> Position | N
     """
     passed = start.passed
     wanted = None if window.take is None else window.skip + window.take
-    found = _along_index(work, start) if work.reading.columns else _in_their_own_order(work, start)
+    found = _along_index(work, start) if work.reading.walks else _in_their_own_order(work, start)
     async for scope, position, body, document in found:
         late = work.is_out_of_time
         for row in work.rows(document):
@@ -196,7 +199,7 @@ async def _in_order(work: Work, start: Position, window: Window) -> Position | N
 
 
 def _next(work: Work, start: Position, scope: Scope, position: int, body: bytes, number: int, passed: int) -> Position:
-    key = _key_of(orjson.loads(body), work.reading.columns) if work.reading.columns else None
+    key = _key_of(orjson.loads(body), work.reading.columns) if work.reading.walks else None
     split = split_since(work.container, _place(start))
     return Position(scope.range.id, position, number, passed, key, split=split)
 
@@ -209,7 +212,8 @@ async def _sorted(work: Work, start: Position, window: Window) -> Position | Non
     beyond = None if start.key is None else (start.key, _signed(work, start.position), start.rows)
     async for _, position, _, document in documents(work):
         for row in work.rows(document):
-            mark = (row.sort_key, _signed(work, position), row.number)
+            key = row.sort_key or _key_of(document, work.reading.columns)
+            mark = (key, _signed(work, position), row.number)
             if beyond is None or mark >= beyond:
                 nearest.add(mark)
     chosen = nearest.after(to_skip)

@@ -33,9 +33,8 @@ async def make_ranked_page(work: Work, start: Position, window: Window) -> Posit
     first = max(start.passed, window.skip)
     end = None if window.take is None else window.skip + window.take
     chosen = [positions[number] for number in ranking.order(scores)[first:end]]
-    bodies = load(work.call.account.store.connection, chosen[: work.size + 1])
     for passed, position in enumerate(chosen, first):
-        body = bodies.get(position, b"")
+        body = load(work.call.account.store.connection, [position]).get(position, b"")
         document = orjson.loads(body) if body else None
         for row in (
             await work.functions.evaluate(partial(_rows, work.statement, document, work.context)) if body else ()

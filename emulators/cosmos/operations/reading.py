@@ -39,7 +39,7 @@ WALKED_DOCUMENTS_MIN = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A condition for SQLite, the index to use, and the columns along which to walk it; neither: read all in order."""
+    """A condition for SQLite, the index to use if one is, and the columns by which documents come if by any."""
 
     where: str = ""
     bindings: tuple[Any, ...] = ()
@@ -50,6 +50,11 @@ class Reading:
     """Whether the condition is all of WHERE."""
     by_position: bool = False
     """Whether the scopes are large parts of their partitions."""
+
+    @property
+    def walks(self) -> bool:
+        """Whether documents come along the index, in its order; with columns alone they have to be sorted."""
+        return bool(self.columns and self.index)
 
 
 class Planner:
@@ -70,10 +75,7 @@ class Planner:
         if self._statement.container_slot is None or not scopes or self._is_small(scopes):
             return self._every()
         if resumes_walk and not self._statement.is_sorted:
-            along = await self._along_range()
-            if along is None:
-                raise Refused(errors.BAD_CONTINUATION)
-            return along
+            return await self._along_range() if len(scopes) == 1 else self._by_range()
         looked_up = await self._looked_up(scopes)
         if looked_up is not None:
             return looked_up
@@ -83,8 +85,9 @@ class Planner:
         large, along = self._is_large_share(scope), None
         if self._statement.is_sorted and not self._statement.is_collected:
             along = await self._along_order() if large else None
-        elif not self._statement.is_collected:
-            along = await self._along_range() if scope.is_whole else None
+        elif not self._statement.is_collected and self._range is not None and scope.is_whole:
+            along = await self._along_range()
+            along = along if along.walks else None
         return along or self._every(by_position=large)
 
     def _every(self, *, by_position: bool = False) -> Reading:
@@ -130,13 +133,21 @@ class Planner:
             return None
         return Reading(self._sieve.sql, self._sieve.bindings, name, columns, exact=self._sieve.exact)
 
-    async def _along_range(self) -> Reading | None:
+    @property
+    def _range(self) -> Access | None:
+        """The first range that WHERE demands of a path in the index."""
+        return next((access for access in self._accesses if not access.points), None)
+
+    async def _along_range(self) -> Reading:
         """Along the first range: its many documents come by value, so that no page has to sort them."""
-        for access in self._accesses:
-            if not access.points:
-                name = await self._index((access.column,))
-                return self._found(access, name, walks=True) if name else None
-        return None
+        name = await self._index((self._range.column,)) if self._range else ""
+        return self._found(self._range, name, walks=True) if self._range and name else self._by_range()
+
+    def _by_range(self) -> Reading:
+        """In the same order without its index, or over partitions that were split since: sorted."""
+        if self._range is None:
+            raise Refused(errors.BAD_CONTINUATION)
+        return Reading(self._sieve.sql, self._sieve.bindings, columns=(self._range.column,))
 
     def _found(self, access: Access, name: str, *, walks: bool = False) -> Reading:
         where, bindings = access.where()

@@ -57,16 +57,14 @@ def accesses(query: Query, parameters: Mapping[str, Value]) -> list[Access]:
         return []
     conjuncts = query.where.operands if _is_and(query.where) else (query.where,)  # type: ignore[union-attr]
     found: dict[tuple[Steps, int], Access] = {}
-    made: set[tuple[Steps, int]] = set()
+    all_said = True
     for conjunct in conjuncts:
         parts = list(_accesses(conjunct, alias, parameters))
+        all_said = all_said and len(parts) == (2 if isinstance(conjunct, Between) else 1)
         for access in parts:
             key = (access.steps, access.rank)
             found[key] = _both(found[key], access) if key in found else access
-            made.add(key)
-        if len(parts) != (2 if isinstance(conjunct, Between) else 1):
-            made.add(((), -1))
-    if len(made) == 1:
+    if all_said and len(found) == 1:
         found = {key: replace(access, whole=access.exact) for key, access in found.items()}
     return sorted(found.values(), key=lambda each: (not each.points, -len(each.bindings)))
 
@@ -99,11 +97,10 @@ def _accesses(node: Expression, alias: str, parameters: Mapping[str, Value]) -> 
             yield from _among(_steps(needle, alias), [constant_of(item, parameters) for item in items])
         case Call(udf=False, arguments=(text, prefix)) if node.function == "STARTSWITH":
             wanted = constant_of(prefix, parameters)
-            if isinstance(wanted, str) and wanted:
-                for operator, bound in ((">=", wanted), ("<=", wanted + _LAST_CHARACTER * 4)):
-                    yield from (
-                        replace(each, exact=False) for each in _comparison(_steps(text, alias), operator, bound)
-                    )
+            steps = _steps(text, alias)
+            if steps is not None and isinstance(wanted, str) and _bound(wanted):
+                ends = (wanted, wanted + _LAST_CHARACTER * 4)
+                yield Access(steps, RANKS["string"], "{value} BETWEEN ? AND ?", ends, exact=False)
 
 
 def _steps(node: Expression, alias: str) -> Steps | None:

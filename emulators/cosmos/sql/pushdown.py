@@ -46,8 +46,6 @@ _TEXT_SEARCHES = {
     "ENDSWITH": "substr(body ->> ?, -{length}) = ?",
 }
 """Searches for a constant text of `length` characters."""
-
-
 _LIKE_SEARCHES = {(True, True): "CONTAINS", (False, True): "STARTSWITH", (True, False): "ENDSWITH"}
 """By whether a pattern begins and ends with %."""
 _WILDCARDS = frozenset("%_[")
@@ -60,12 +58,6 @@ class Sieve:
     sql: str = ""
     bindings: tuple[Any, ...] = ()
     exact: bool = False
-
-
-def condition(query: Query, parameters: Mapping[str, Value]) -> tuple[str, list[Any]]:
-    """(SQL, bindings) that every document the query can select meets; empty when nothing can be said."""
-    found = sieve(query, parameters)
-    return found.sql, list(found.bindings)
 
 
 def sieve(query: Query, parameters: Mapping[str, Value]) -> Sieve:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulators.cosmos.sql.access import accesses
-from emulators.cosmos.sql.pushdown import condition, sieve
+from emulators.cosmos.sql.pushdown import sieve
 from emulators.cosmos.sql.statement import Statement, prepare
 from emulators.cosmos.sql.values import descending, place_of_key
 from emulators.cosmos.sql.walks import stretches
@@ -44,7 +44,8 @@ def test_a_document_that_the_query_selects_is_let_through(
     context = running(parameters)
     parsed = [orjson.loads(orjson.dumps(document)) for document in documents]
     selected = {number for number, document in enumerate(parsed) if list(statement.rows(document, context))}
-    assert selected <= sifted(documents, *condition(statement.query, parameters))
+    found = sieve(statement.query, parameters)
+    assert selected <= sifted(documents, found.sql, list(found.bindings))
 
 
 PREDICATES = st.one_of(
@@ -92,9 +93,9 @@ def test_an_exact_sieve_lets_through_what_the_query_selects_and_nothing_else(
 def test_the_services_own_filters_are_sifted() -> None:
     """The relay's and the list's filters do reach SQLite: most documents are never parsed."""
     statement = prepare("SELECT TOP 5 * FROM c WHERE c.pending < @before ORDER BY c.pending")
-    where, bindings = condition(statement.query, {"@before": "2026-01-02"})
+    found = sieve(statement.query, {"@before": "2026-01-02"})
     documents: list[dict[str, Any]] = [{"pending": "2026-01-01"}, {"pending": "2026-01-03"}, {"pending": 1}, {}]
-    assert sifted(documents, where, bindings) == {0}
+    assert sifted(documents, found.sql, list(found.bindings)) == {0}
 
 
 LOOKED_UP = st.one_of(
