@@ -196,6 +196,9 @@ async def transact(call: Call, work: Callable[[Transaction], Awaitable[Result]])
             return result, transaction, await transaction.commit()
         except Outdated:
             continue
+        except Refused as refused:
+            refused.charge += transaction.charge  # what was done and taken back has cost
+            raise
         finally:
             transaction.close()
     raise Refused(errors.RETRY_WITH)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -39,26 +39,27 @@ class ScriptStopped(Exception):
 
 
 class Session:
-    """A context of its own in a worker, and how much time is left in it."""
+    """A context of its own in a worker, and how much time is left in it.
+
+    Only what scripts themselves take counts: for what the host does meanwhile they are not to blame, and after a while
+    they can ask no more of it (limits.SCRIPT_ACCEPTING_SHARE).
+    """
 
     def __init__(self, worker: asyncio.subprocess.Process, seconds: float) -> None:
         self._worker = worker
-        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._seconds_left = seconds
         self.reusable = True
         """False once the worker may still be busy, or is not what it was."""
 
     async def evaluate(self, *sources: str) -> str | None:
         """What the last of `sources` came to, if it is a string. Raises ScriptStopped."""
-        left = self._deadline - asyncio.get_running_loop().time()
         self.reusable = False
-        if left <= 0:
-            raise ScriptStopped("time")
-        await _send(self._worker, {"evaluate": sources, "seconds": left})
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
-            async with asyncio.timeout(left + _GRACE_SECONDS):
-                told = await _receive(self._worker)
-        except TimeoutError:
-            raise ScriptStopped("time") from None
+            told = await self._ask(sources)
+        finally:
+            self._seconds_left -= loop.time() - began
         if told is None:
             raise ScriptStopped("memory")  # V8 ends the process when it cannot have more
         self.reusable = told.get("failed") not in ("time", "memory")
@@ -66,6 +67,18 @@ class Session:
             raise ScriptStopped(told["failed"], told["text"])
         value: str | None = told["value"]
         return value
+
+    async def _ask(self, sources: Sequence[str]) -> Any:
+        """The worker's answer, None when it has ended. Raises ScriptStopped."""
+        left = self._seconds_left
+        if left <= 0:
+            raise ScriptStopped("time")
+        await _send(self._worker, {"evaluate": sources, "seconds": left})
+        try:
+            async with asyncio.timeout(left + _GRACE_SECONDS):
+                return await _receive(self._worker)
+        except TimeoutError:
+            raise ScriptStopped("time") from None
 
 
 class Engine:
