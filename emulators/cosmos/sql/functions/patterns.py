@@ -16,13 +16,14 @@ def like(pattern: str, escape: str | None = None) -> Callable[[str], bool]:
 
     The pieces between the % are of fixed width and looked for left to right, so no pattern can run away.
     """
-    pieces = [re.compile(piece, re.DOTALL) for piece in _pieces(pattern, escape)]
+    characters = _pieces(pattern, escape)
+    pieces = [re.compile("".join(piece), re.DOTALL) for piece in characters]
     first, *middle = pieces
     if not middle:
         return lambda text: first.fullmatch(text) is not None
     last = middle.pop()
     last_at_end = re.compile(rf"(?:{last.pattern})\Z", re.DOTALL)
-    last_width = _width(last.pattern)
+    last_width = len(characters[-1])
 
     def matches(text: str) -> bool:
         found = first.match(text)
@@ -40,26 +41,24 @@ def like(pattern: str, escape: str | None = None) -> Callable[[str], bool]:
     return matches
 
 
-def _width(piece: str) -> int:
-    return int(re._parser.parse(piece).getwidth()[0])  # type: ignore[attr-defined] # noqa: SLF001
-
-
-def _pieces(pattern: str, escape: str | None) -> list[str]:
-    pieces, at = [""], 0
+def _pieces(pattern: str, escape: str | None) -> list[list[str]]:
+    """What stands between the %: for each character of the text that it matches, a regular expression."""
+    pieces: list[list[str]] = [[]]
+    at = 0
     while at < len(pattern):
         character = pattern[at]
         if escape is not None and character == escape and at + 1 < len(pattern):
             at += 1
-            pieces[-1] += re.escape(pattern[at])
+            pieces[-1].append(re.escape(pattern[at]))
         elif character == "%":
-            pieces.append("")
+            pieces.append([])
         elif character == "_":
-            pieces[-1] += "."
+            pieces[-1].append(".")
         elif character == "[" and (end := pattern.find("]", at + 2)) > 0:
-            pieces[-1] += _set(pattern[at + 1 : end])
+            pieces[-1].append(_set(pattern[at + 1 : end]))
             at = end
         else:
-            pieces[-1] += re.escape(character)
+            pieces[-1].append(re.escape(character))
         at += 1
     return pieces
 
