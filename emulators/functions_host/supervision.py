@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from emulators.base.clock import Clock
@@ -184,7 +184,14 @@ class Supervised:
 
 def encode_request(request: Request) -> dict[str, Any]:
     """A control request as a message."""
-    return {**asdict(request), "body": request.body.decode("utf-8", "replace")}
+    return {
+        "method": request.method,
+        "target": request.target,
+        "headers": dict(request.headers),
+        "body": request.body.decode("utf-8", "replace"),
+        "scheme": request.scheme,
+        "client": request.client,
+    }
 
 
 def decode_request(document: Mapping[str, Any]) -> Request:
