@@ -18,7 +18,7 @@ Answer = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 
 
 class ChannelClosed(Exception):
-    """The other side is gone, or went before it answered."""
+    """The other side is gone, went before it answered, or could not answer."""
 
 
 class Channel:
@@ -79,16 +79,23 @@ class Channel:
         if "answers" in document:
             future = self._asked.get(document["answers"])
             if future is not None and not future.done():
-                future.set_result(document["value"])
+                if "failed" in document:
+                    future.set_exception(ChannelClosed(document["failed"]))
+                else:
+                    future.set_result(document["value"])
             return
         task = asyncio.create_task(self._handle(document))
         self._handling.add(task)
         task.add_done_callback(self._handling.discard)
 
     async def _handle(self, document: Mapping[str, Any]) -> None:
-        value = await self._answer(document["kind"], document["members"])
-        if "number" in document:
-            await self._send({"answers": document["number"], "value": value})
+        answer = {"answers": document.get("number"), "failed": f"{document['kind']} could not be answered"}
+        try:
+            value = await self._answer(document["kind"], document["members"])
+            answer = {"answers": document.get("number"), "value": value}
+        finally:
+            if "number" in document:
+                await self._send(answer)  # a mistake of ours must not leave the asker waiting; it is shown here
 
 
 async def open_channel(connection: socket.socket, answer: Answer) -> Channel:

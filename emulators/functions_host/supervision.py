@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from emulators.base.clock import Clock
@@ -184,8 +184,14 @@ class Supervised:
 
 def encode_request(request: Request) -> dict[str, Any]:
     """A control request as a message."""
-    given = {each.name: getattr(request, each.name) for each in fields(request) if each.init}
-    return {**given, "headers": dict(request.headers), "body": request.body.decode("utf-8", "replace")}
+    return {
+        "method": request.method,
+        "target": request.target,
+        "headers": dict(request.headers),
+        "body": request.body.decode("utf-8", "replace"),
+        "scheme": request.scheme,
+        "client": request.client,
+    }
 
 
 def decode_request(document: Mapping[str, Any]) -> Request:
