@@ -162,11 +162,13 @@ def main() -> int:
         if not chosen.json:
             print(f"{what}: {figure:.2f}", flush=True)
 
-    starts = []
+    starts, cpu = [], []
     for _ in range(chosen.rounds):
-        with tempfile.TemporaryDirectory() as data, emulator(data) as (_, seconds):
+        with tempfile.TemporaryDirectory() as data, emulator(data) as (server, seconds):
             starts.append(seconds)
+            cpu.append(server.cpu_seconds())
     note("start to ready, seconds", statistics.median(starts))
+    note("start to ready, seconds of CPU", statistics.median(cpu))
     with tempfile.TemporaryDirectory() as data:
         with emulator(data) as (server, _):
             note("100,000 documents of 1 KB, MiB resident", asyncio.run(memory(server)))

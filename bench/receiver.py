@@ -1,7 +1,7 @@
 """`python -m bench.receiver`: a webhook that agrees to handshakes, notes when events arrive, and hangs where told to.
 
-Paths below /hang are never answered; `POST /gate` with 0 or 1 holds all other deliveries or lets them go. `GET
-/arrived?count=N` answers, once N events have arrived, with their moments by path and id, and forgets them.
+Paths below /hang are never answered; `POST /gate/PATH` with 0 or 1 holds the deliveries to /PATH or lets them go.
+`GET /arrived?count=N` answers, once N events have arrived, with their moments by path and id, and forgets them.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self._arrived: dict[str, float] = {}
-        self._open = asyncio.Event()
-        self._open.set()
+        self._gates: dict[str, asyncio.Event] = {}
         self._changed = asyncio.Condition()
         self._over = asyncio.Event()
 
@@ -34,17 +33,20 @@ class Receiver:
 
     async def handle(self, request: Request) -> Response:
         """A question of the benchmark, a handshake, a delivery, or a bare POST."""
-        match request.path:
-            case "/arrived":
-                return await self._tell(int(dict(request.query)["count"]))
-            case "/gate":
-                self._open.set() if request.body == b"1" else self._open.clear()
-                return Response(204)
-        moment = time.monotonic()
+        if request.path == "/arrived":
+            return await self._tell(int(dict(request.query)["count"]))
+        if request.path.startswith("/gate/"):
+            gate = self._gates.setdefault(request.path.removeprefix("/gate"), asyncio.Event())
+            gate.set() if request.body == b"1" else gate.clear()
+            return Response(204)
         if request.headers.get("aeg-event-type") == "SubscriptionValidation":
             code = orjson.loads(request.body)[0]["data"]["validationCode"]
             return json_response(200, {"validationResponse": code})
-        await (self._over if request.path.startswith("/hang") else self._open).wait()
+        if request.path.startswith("/hang"):
+            await self._over.wait()
+        if request.path in self._gates:
+            await self._gates[request.path].wait()
+        moment = time.monotonic()
         if request.headers.get("aeg-event-type") == "Notification":
             for event in orjson.loads(request.body):
                 self._arrived[f"{request.path} {event['id']}"] = moment

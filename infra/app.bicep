@@ -70,6 +70,7 @@ var orderSettings = [
   { name: 'OrdersReadYourWritesFallback', value: 'write' }
   { name: 'OrdersContinuationTokenKey', value: continuationTokenKey }
   { name: 'OrdersTelemetry', value: 'azuremonitor' }
+  { name: 'OrdersLogFormat', value: 'json' }
 ]
 var disabledSettings = [
   for functionName in disabledFunctions: {

@@ -225,16 +225,21 @@ class _File:
     def _members(self, first: Any, members: list[str], local: Mapping[str, Any]) -> Any:
         if isinstance(first, str) and first in self._tree.get("modules", {}):
             module = self._module(first)
-            return UNKNOWN if module is None else module.outputs.get(members[1], UNKNOWN)
+            return UNKNOWN if module is None else self._member(module.outputs, members[1], f"the module {first}")
         value = self._value(first, local)
         for member in members:
             if isinstance(value, Resource):
                 value = getattr(value, member) if member in ("id", "name") else UNKNOWN
             elif isinstance(value, Mapping):
-                value = value.get(member, UNKNOWN)
+                value = self._member(value, member, str(first))
             else:
                 return UNKNOWN
         return value
+
+    def _member(self, of: Mapping[str, Any], name: str, where: str) -> Any:
+        if name not in of:
+            raise self._refused(f"{where} has no {name}")
+        return of[name]
 
     def _operator(self, kind: str, operands: Mapping[str, Any], local: Mapping[str, Any]) -> Any:
         if kind == "property_accessor":

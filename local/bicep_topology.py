@@ -19,7 +19,7 @@ PARAMETERS: Mapping[str, Any] = {
 """An environment after its first deployment."""
 
 ONLY_ON_AZURE = frozenset(("OrdersTelemetry",))
-"""Settings that name something that only a deployment has."""
+"""Settings whose values name something that only a deployment has."""
 
 CONTAINERS = "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers"
 DATABASES = "Microsoft.DocumentDB/databaseAccounts/sqlDatabases"

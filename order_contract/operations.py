@@ -20,9 +20,9 @@ from update_order_status.models import (
     UpdateOrderStatusesBody,
 )
 from update_order_status_read_model import errors as queries
-from update_order_status_read_model.endpoints import GetOrderParameters, ListOrdersParameters, PageParameters
 from update_order_status_read_model.models import OrderBody as OrderView
 from update_order_status_read_model.models import OrderHistory, OrderPage, OrderSummary
+from update_order_status_read_model.requests import GetOrderParameters, ListOrdersParameters, PageParameters
 
 Truth = Literal["true", "false"]
 Seconds = Annotated[int, Field(ge=1)]

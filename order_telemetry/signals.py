@@ -22,7 +22,10 @@ class Metric:
 
 COMMANDS = Metric("orders.commands", "counter", "{command}", "Commands answered, by what came of them", ("result",))
 CONFLICTS = Metric(
-    "orders.command.conflicts", "counter", "{conflict}", "Attempts to commit that a rival on the same order had lost us"
+    "orders.command.conflicts",
+    "counter",
+    "{conflict}",
+    "Attempts to commit that found the order changed meanwhile, or there already",
 )
 PUBLISHED = Metric(
     "orders.events.published", "counter", "{event}", "Events that Event Grid has accepted, by who sent them", ("by",)

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emulators.base.clock import Clock
+from emulators.base.ids import Ids
 from emulators.cosmos import routes as cosmos
 from emulators.eventgrid import destinations as eventgrid_destinations
 from emulators.eventgrid.management import routes as eventgrid_management
 from emulators.eventgrid.namespaces import management as eventgrid_namespaces
-from emulators.functions_host import admin, cli, registry
+from emulators.functions_host import admin, bundle, cli, registry
+from emulators.functions_host.services import Services
+from emulators.functions_host.settings import Configuration, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = {
@@ -74,6 +78,10 @@ def _event_grid() -> Iterator[str]:
 def _functions_host() -> Iterator[str]:
     yield from ("| | |", "|---|---|")
     yield f"| trigger types | {_listed(sorted(registry.TRIGGERS))} |"
+    clock = Clock()
+    built = bundle.connectors(Services(clock), Settings({}), Configuration({}), clock, Ids())
+    yield f"| input binding types | {_listed(sorted(built.readers))} |"
+    yield f"| output binding types | {_listed(sorted((*built.writers, 'http')))} |"
     yield f"| endpoints below `/admin/host` | {_listed(f'{verb} {path}' for verb, path in admin.HOST_ROUTES)}, keys |"
     yield f"| endpoints that answer 501 | {_listed(f'/admin/{each}' for each in admin.NOT_BUILT)} |"
     yield f"| flags of `func start` that are refused | {_listed(cli.REFUSED)} |"

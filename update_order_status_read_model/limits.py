@@ -5,6 +5,8 @@ PROJECT_ATTEMPTS_MAX = 5
 PROJECT_PAUSE_SECONDS = 0.04
 """Upper bound of the random pause before the second attempt; doubles with each further one."""
 
+QUERY_PARAMETERS_MAX = 32
+"""No query has more than four, and the function key; the rest is room for what proxies add."""
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 1000
 CONTINUATION_TOKEN_CHARACTERS_MAX = 4096

@@ -10,8 +10,10 @@ import os
 import ssl
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import trustme
+if TYPE_CHECKING:
+    import trustme
 
 AUTHORITY_DIRECTORY_SETTING = "EMULATORS_CA_DIR"
 NAMES = ("localhost", "127.0.0.1", "::1", "host.docker.internal")
@@ -25,6 +27,8 @@ def authority_directory() -> Path:
 
 def local_authority(directory: Path) -> trustme.CA:
     """The authority kept in `directory`, made on first use. Several processes may ask at once; one wins."""
+    import trustme  # a third of an emulator's start, for those who ask for https only
+
     if not certificate_file(directory).exists():
         made = trustme.CA(organization_name="Azure emulators on this machine only")
         _keep_first(_key_file(directory), made.private_key_pem.bytes() + made.cert_pem.bytes())

@@ -88,7 +88,7 @@ def context_of(
     )
 
 
-def functions_of(call: Call, container: Container, query: str) -> FunctionCalls:
+def functions_of(call: Call, container: Container, query: str, *, in_script: bool = False) -> FunctionCalls:
     """The container's user-defined functions, for the evaluation of one page of `query` over its items."""
 
     def text_of(name: str) -> str:
@@ -97,7 +97,7 @@ def functions_of(call: Call, container: Container, query: str) -> FunctionCalls:
             raise Refused(errors.BAD_REQUEST, f"The user-defined function '{name}' is not defined in the container.")
         return str(found.body["body"])
 
-    return FunctionCalls(call.account.scripts, query, text_of)
+    return FunctionCalls(call.account.scripts, query, text_of, in_script=in_script)
 
 
 def computed_properties(container: Container) -> Definitions:

@@ -35,9 +35,13 @@ class Firewall:
 
     def admits(self, address: str) -> bool:
         """Whether a client at `address` is let in. Private endpoints, the other way in, do not exist here."""
-        if not self.public:
-            return False
-        return not self.networks or any(ipaddress.ip_address(address) in each for each in self.networks)
+        if not (self.public and self.networks):
+            return self.public
+        try:
+            client = ipaddress.ip_address(address)
+        except ValueError:
+            return False  # who calls from no address is nobody that was let in
+        return any(client in network for network in self.networks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import platform
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -50,6 +51,7 @@ from emulators.functions_host.web import WebExtension, imported_base, is_turned_
 
 WEBHOOK = re.compile(r"/runtime/webhooks/([^/]+)(/.*)?", re.IGNORECASE)
 WEBHOOK_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS"})
+EXIT_BLOCKED = 4
 HOME_PAGE = (
     b"<!DOCTYPE html><html><body><p>The Functions host of the local emulators is up and running.</p></body></html>"
 )
@@ -103,19 +105,11 @@ class Host:
         self._services = Services(self._clock)
         connector = connector or bundle.connectors(self._services, settings, configuration, self._clock, self._ids)
         self.registry = build_registry(functions, connector, settings, configuration)
-        for warning in (*retry_warnings(self.registry.functions), *bundle.warnings(self.registry.functions)):
-            console.always(warning, "warning")
-        self._invoker = Invoker(
-            clock=self._clock,
-            ids=self._ids,
-            console=console,
-            logs=logs,
-            connector=connector,
-            observer=observer,
-            default_retry=read_host_retry_policy(configuration),
-            time_limit_seconds=read_time_limit(configuration),
-            timed_out=self._replace_worker,
-        )
+        if flags.number == 0:  # said once for the host, not by each of its workers
+            for warning in (*retry_warnings(self.registry.functions), *bundle.warnings(self.registry.functions)):
+                console.always(warning, "warning")
+        blocked = None if supervision is None else self._end_process
+        self._invoker = self._make_invoker(configuration, logs, connector, observer, blocked)
         host_id = settings.get("AzureFunctionsWebHost:hostid") or default_host_id(root)
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
         self._store: JsonBlobs | None = None
@@ -138,6 +132,27 @@ class Host:
         self._throttle = read_throttle(configuration, workers=flags.processes, number=flags.number)
         self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def _make_invoker(
+        self,
+        configuration: Configuration,
+        logs: InvocationLogs,
+        connector: Connector,
+        observer: Callable[[Attempt], None],
+        blocked: Callable[[str], None] | None,
+    ) -> Invoker:
+        return Invoker(
+            clock=self._clock,
+            ids=self._ids,
+            console=self._console,
+            logs=logs,
+            connector=connector,
+            observer=observer,
+            default_retry=read_host_retry_policy(configuration),
+            time_limit_seconds=read_time_limit(configuration),
+            timed_out=self._replace_worker,
+            blocked=blocked,
+        )
 
     def _bundled(self, configuration: Configuration, host_id: str) -> bundle.Sources:
         return bundle.Sources(
@@ -416,6 +431,14 @@ class Host:
     def activity(self) -> Activity:
         """What is under way here."""
         return Activity(self._invoker.outstanding, self._invoker.outstanding_retries)
+
+    def _end_process(self, invocation_id: str) -> None:
+        self._console.always(
+            f"The function of invocation '{invocation_id}' holds the event loop beyond functionTimeout. Its worker "
+            "process is ended, and all invocations with it. Make it a plain `def`, or await what it waits for.",
+            "error",
+        )
+        os._exit(EXIT_BLOCKED)
 
     def _replace_worker(self, invocation_id: str) -> None:
         why = f"A function timeout has occurred. Restarting worker process executing invocationId '{invocation_id}'."

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,8 @@ STORAGE_DEFAULT = "AzureWebJobsStorage"
 AZURITE_ACCOUNT = "devstoreaccount1"
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The well-known development account and its key (learn.microsoft.com, use Azurite)."""
+STORAGE_PARTS = frozenset({"accountname", "blobendpoint", "queueendpoint", "tableendpoint"})
+"""One of these is in every storage connection string."""
 AZURITE_PORTS = {"blob": 10000, "queue": 10001, "table": 10002}
 
 
@@ -90,7 +93,7 @@ def cosmos_connection(settings: Settings, name: str) -> CosmosConnection:
             f"Cosmos DB connection configuration '{name}' does not exist. Make sure that it is a defined App Setting."
         )
     parts = connection_parts(text)
-    if "accountendpoint" not in parts or "accountkey" not in parts:
+    if "accountendpoint" not in parts or not _is_base64(parts.get("accountkey", "")):
         raise FunctionInError(
             f"The setting {name} is not a Cosmos DB connection string: "
             "please use AccountEndpoint=XXXXXX;AccountKey=XXXXXX;."
@@ -104,7 +107,13 @@ def storage_connection(settings: Settings, name: str) -> StorageConnection:
     name = name or STORAGE_DEFAULT
     text = _text(settings, name)
     if text is not None:
-        return StorageConnection(_development(text) or text)
+        whole = _development(text) or text
+        if not STORAGE_PARTS & connection_parts(whole).keys():
+            raise FunctionInError(
+                f"The setting {name} is not a storage connection string: "
+                "please use DefaultEndpointsProtocol=https;AccountName=XXXXXX;AccountKey=XXXXXX;."
+            )
+        return StorageConnection(whole)
     section = _section(settings, name)
     urls = {}
     for service in AZURITE_PORTS:
@@ -159,6 +168,13 @@ def _text(settings: Settings, name: str) -> str | None:
 
 def _section(settings: Settings, name: str) -> dict[str, str]:
     return settings.section(name) or settings.section(f"AzureWebJobs{name}")
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
 
 
 def _development(text: str) -> str | None:

@@ -94,12 +94,11 @@ class CosmosAccount:
     async def create_container(
         self, database: str, container: str, partition_key: str, *, throughput: int = 0, expires: bool = False
     ) -> None:
-        """Create database and container where they do not exist. `expires` lets items carry a time to live."""
-        try:
-            await self.send("POST", "dbs", "dbs", "", {"id": database})
-        except CosmosRefused as refused:
-            if refused.status != CONFLICT:
-                raise
+        """Create database and container where they do not exist. `expires` lets items carry a time to live.
+
+        Both are looked for first: an identity may read them where it may not create them.
+        """
+        await self._ensure(f"dbs/{database}", {"id": database}, {})
         description: Document = {
             "id": container,
             "partitionKey": {"paths": [partition_key], "kind": "Hash", "version": 2},
@@ -107,11 +106,22 @@ class CosmosAccount:
         if expires:
             description["defaultTtl"] = -1
         headers = {"x-ms-offer-throughput": str(throughput)} if throughput else {}
+        await self._ensure(f"dbs/{database}/colls/{container}", description, headers)
+
+    async def _ensure(self, link: str, description: Document, headers: Mapping[str, str]) -> None:
+        """Create the database or container at `link` unless it is there."""
+        feed = link.rpartition("/")[0]
+        owner, _, kind = feed.rpartition("/")
         try:
-            await self.send("POST", f"dbs/{database}/colls", "colls", f"dbs/{database}", description, headers)
-        except CosmosRefused as refused:
-            if refused.status != CONFLICT:
+            await self.send("GET", link, kind, link)
+        except CosmosRefused as missing:
+            if missing.status != NOT_FOUND:
                 raise
+            try:
+                await self.send("POST", feed, kind, owner, description, headers)
+            except CosmosRefused as refused:
+                if refused.status != CONFLICT:  # another host was faster
+                    raise
 
     async def describe(self, link: str) -> ContainerDescription:
         """The container at `link`, read once."""

@@ -1,18 +1,28 @@
 """functionTimeout: ends invocations that have run for too long.
 
 All invocations of a host have the same limit, so the oldest expires first and one watcher serves them all. The limit
-goes by the host's clock. Knows tasks, not functions.
+goes by the host's clock. A function that holds the event loop keeps the watcher from running: for that there is a guard
+in a thread of its own, which goes by real seconds. Knows tasks, not functions.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from emulators.base.clock import Clock
 from emulators.functions_host.dates import parse_time_span, time_span
 from emulators.functions_host.errors import StartError
-from emulators.functions_host.limits import FUNCTION_TIMEOUT_SECONDS_DEFAULT, FUNCTION_TIMEOUT_SECONDS_MIN
+from emulators.functions_host.limits import (
+    BLOCKED_POLL_SECONDS,
+    BLOCKED_SECONDS_MAX,
+    FUNCTION_TIMEOUT_SECONDS_DEFAULT,
+    FUNCTION_TIMEOUT_SECONDS_MIN,
+)
 from emulators.functions_host.settings import Configuration
 
 UNBOUNDED = timedelta(days=-1)
@@ -22,12 +32,17 @@ UNBOUNDED = timedelta(days=-1)
 class Deadlines:
     """Cancels the task of each invocation that is older than `seconds_max`; None for no limit."""
 
-    def __init__(self, seconds_max: float | None, clock: Clock) -> None:
+    def __init__(self, seconds_max: float | None, clock: Clock, blocked: Callable[[str], None] | None = None) -> None:
+        """`blocked` is called, in a thread, with an invocation that holds the event loop beyond its deadline."""
         self._seconds_max = seconds_max
         self._clock = clock
-        self._running: dict[str, tuple[float, asyncio.Task[object]]] = {}
+        self._running: dict[str, tuple[float, asyncio.Task[object], float]] = {}
+        """By invocation: when it expires by the host's clock, its task, when it is overdue in real seconds."""
         self._expired: set[str] = set()
         self._watcher: asyncio.Task[None] | None = None
+        self._blocked = blocked
+        self._guard: threading.Thread | None = None
+        self._closed = threading.Event()
 
     @property
     def told(self) -> str:
@@ -39,7 +54,11 @@ class Deadlines:
         task = asyncio.current_task()
         if self._seconds_max is None or task is None:
             return
-        self._running[invocation_id] = (self._clock.now() + self._seconds_max, task)
+        overdue = time.monotonic() + self._seconds_max + BLOCKED_SECONDS_MAX
+        self._running[invocation_id] = (self._clock.now() + self._seconds_max, task, overdue)
+        if self._guard is None and self._blocked is not None:
+            self._guard = threading.Thread(target=self._watch_loop, args=(self._blocked,), daemon=True)
+            self._guard.start()
         if self._watcher is None or self._watcher.done():
             self._watcher = asyncio.create_task(self._watch())
 
@@ -59,18 +78,29 @@ class Deadlines:
 
     def close(self) -> None:
         """Watch no longer."""
+        self._closed.set()
         if self._watcher is not None:
             self._watcher.cancel()
 
     async def _watch(self) -> None:
         while self._running:
-            oldest, (moment, task) = next(iter(self._running.items()))
+            oldest, (moment, task, _) = next(iter(self._running.items()))
             if moment <= self._clock.now():
                 del self._running[oldest]
                 self._expired.add(oldest)
                 task.cancel()
             else:
                 await self._clock.sleep_until(moment)
+
+    def _watch_loop(self, blocked: Callable[[str], None]) -> None:
+        while not self._closed.wait(BLOCKED_POLL_SECONDS):
+            with contextlib.suppress(
+                StopIteration, RuntimeError
+            ):  # none runs; the loop has changed the table meanwhile
+                oldest, (_, _, overdue) = next(iter(self._running.items()))
+                if time.monotonic() > overdue:
+                    blocked(oldest)
+                    return
 
 
 def read_time_limit(host: Configuration) -> float | None:

@@ -127,8 +127,12 @@ class Invoker:
         observer: Callable[[Attempt], None] = lambda attempt: None,
         time_limit_seconds: float | None = None,
         timed_out: Callable[[str], None] = lambda invocation_id: None,
+        blocked: Callable[[str], None] | None = None,
     ) -> None:
-        """`timed_out` is called with the invocation that took longer than the limit: its thread may never end."""
+        """`timed_out` is called with the invocation that took longer than the limit: its thread may never end.
+
+        `blocked` is called, in a thread of its own, when it holds the event loop, so that nothing else can be done.
+        """
         self._clock = clock
         self._observer = observer
         self._ids = ids
@@ -138,7 +142,7 @@ class Invoker:
         self._default_retry = default_retry
         self._threads = ThreadPoolExecutor(max_workers=_thread_count(), thread_name_prefix="function")
         self._stopping = asyncio.Event()
-        self._deadlines = Deadlines(time_limit_seconds, clock)
+        self._deadlines = Deadlines(time_limit_seconds, clock, blocked)
         self._timed_out = timed_out
         self.outstanding = 0
         self.outstanding_retries = 0
@@ -303,7 +307,7 @@ def retry_warnings(functions: Iterable[Function]) -> Iterator[str]:
     for each in functions:
         if each.runs and each.retry is not None and each.trigger.type.lower() not in RETRY_IS_EXPECTED:
             yield (
-                f"Soon retries will not be supported for function '{each.name}'. "
+                f"Soon retries will not be supported for function 'Functions.{each.name}'. "
                 "For more information, please visit http://aka.ms/func-retry-policies."
             )
 

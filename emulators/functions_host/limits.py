@@ -30,6 +30,10 @@ SHORT_DRAIN_SECONDS_MAX = 1.0
 the host grants none."""
 WORKER_ANSWER_SECONDS_MAX = 10.0
 """What a worker may take to answer before it is passed over: our choice; code of the app may block it."""
+BLOCKED_SECONDS_MAX = 2.0
+"""How long after its deadline a function may go on to hold the event loop before its process is ended: our choice."""
+BLOCKED_POLL_SECONDS = 0.5
+"""How often that is looked at: our choice."""
 WATCH_QUIET_MILLISECONDS = 50
 """How long nothing may have changed before the app is loaded again: our choice (host: 300 ms and a debounce of 500)."""
 WATCH_BURST_MILLISECONDS = 1_600

@@ -1,7 +1,7 @@
 """Clients of the services that bindings reach over the wire: one a connection, made when first used, closed together.
 
-Must not know bindings or triggers. aiohttp and the storage SDKs are imported when the first
-of their clients is made: an app of HTTP functions never pays for them.
+Must not know bindings or triggers. aiohttp and the storage SDKs are imported when the first of their clients is made:
+an app of HTTP functions never pays for them.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Services:
             "transport": AioHttpTransport(use_env_settings=False),
             "connection_timeout": STORAGE_SECONDS_MAX,
             "read_timeout": STORAGE_SECONDS_MAX,
-            # The extension's own pace: what is away on this machine stays away, and 15 s between tries tell nothing.
+            # Our choice: what is away on this machine stays away, so the SDK's 15 s between tries would only hold up.
             "retry_total": 2,
             "initial_backoff": 1,
             "increment_base": 1,

@@ -24,7 +24,6 @@ from emulators.functions_host.console import Console
 from emulators.functions_host.cors import Cors
 from emulators.functions_host.errors import AppNotIndexed, StartError
 from emulators.functions_host.index import Function, index_functions, load_app
-from emulators.functions_host.invocation import RETRY_IS_EXPECTED
 from emulators.functions_host.logs import ConsoleStream, InvocationLogs, JsonLines
 from emulators.functions_host.order import StartOrder, read_order, take_over
 from emulators.functions_host.settings import Settings, read_host_json
@@ -32,11 +31,6 @@ from emulators.functions_host.supervision import Supervised
 from emulators.functions_host.watch import APP_OFFLINE
 
 EXIT_NOT_STARTED = 1
-RETRY_WARNING = (
-    "Soon retries will not be supported for function 'Functions.{}'. For more information, please visit "
-    "http://aka.ms/func-retry-policies."
-)
-"""webjobs-sdk, FunctionIndexer."""
 CHATTY = ("asyncio", "uvicorn")
 """Loggers of our own machinery, which the real worker does not have."""
 
@@ -173,8 +167,6 @@ class Worker:
             for each in registry.functions:
                 if each.error:
                     self._console.always(f"The '{each.name}' function is in error: {each.error}", "error")
-                if each.retry is not None and each.trigger.type.lower() not in RETRY_IS_EXPECTED:
-                    self._console.always(RETRY_WARNING.format(each.name), "warning")
             shown = self._order.url.replace("127.0.0.1", "localhost")
             self._console.functions(shown, registry.listed(), verbose=self._order.verbose)
 

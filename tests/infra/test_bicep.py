@@ -10,9 +10,9 @@ import pytest
 from local.bicep import UNIQUE, UNKNOWN, BicepRefused, deploy
 
 
-def outputs(directory: Path, text: str, **parameters: Any) -> dict[str, Any]:
-    """A file's outputs."""
-    file = directory / "some.bicep"
+def outputs(directory: Path, text: str, name: str = "some", **parameters: Any) -> dict[str, Any]:
+    """A file's outputs; a file is read once, so another text needs another name."""
+    file = directory / f"{name}.bicep"
     file.write_text(text, encoding="utf-8")
     return deploy(file, parameters).outputs
 
@@ -92,6 +92,7 @@ output name string = topic.name
         ("param size int\noutput next int = size\n", "size is not given"),
         ("output next string = other\n", "nothing is called other"),
         ("param kind string = 'a'\noutput next string = kind == 'a' ? 'x' : 'y'\n", "parentheses"),
+        ("var box = {\n  a: 1\n}\noutput next int = box.b\n", "box has no b"),
         ("output next int = 2 * 3\n", "multiply is not read"),
         ("resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {\n", "pycep cannot read it"),
     ],
@@ -106,3 +107,19 @@ def test_a_parameter_that_is_not_declared_is_refused(tmp_path: Path) -> None:
     """A misspelt parameter of a module is what only the compiler would find otherwise."""
     with pytest.raises(BicepRefused, match="no parameter colour"):
         outputs(tmp_path, "param color string = 'red'\n", colour="blue")
+
+
+def test_an_output_that_a_module_has_not_is_refused(tmp_path: Path) -> None:
+    """Its outputs are known, so a misspelt one is found; those of a module that is not deployed are unknown."""
+    (tmp_path / "inner.bicep").write_text("output size int = 3\n", encoding="utf-8")
+    module = """
+param wanted bool = true
+module inner 'inner.bicep' = if (wanted) {
+  name: 'inner'
+}
+"""
+    right, wrong = module + "output size int = inner.outputs.size\n", module + "output size int = inner.outputs.sise\n"
+    assert outputs(tmp_path, right, "right") == {"size": 3}
+    assert outputs(tmp_path, wrong, "wrong", wanted=False) == {"size": UNKNOWN}
+    with pytest.raises(BicepRefused, match="module inner has no sise"):
+        outputs(tmp_path, wrong, "wrong")

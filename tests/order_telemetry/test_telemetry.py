@@ -118,14 +118,18 @@ def test_every_metric_arrives_with_its_unit_and_attributes(app: ServedApp, colle
     app.post_event({"id": "poison", "eventType": "Unheard", "subject": "s", "dataVersion": "1.0", "data": {}})
     app.command("metered", "created")  # begins an order that exists: lost to whoever made it
     named = {metric.name: metric for metric in signals.METRICS}
-    collector.until(lambda: {*named} <= {*collector.metrics})
+
+    def results() -> set[str]:
+        points = collector.metrics["orders.commands"].sum.data_points
+        return {point.attributes[0].value.string_value for point in points}
+
+    collector.until(lambda: {*named} <= {*collector.metrics} and "transition-not-allowed" in results())
+    assert {"created", "updated"} <= results()
     for name, metric in named.items():
         arrived = collector.metrics[name]
         assert (arrived.unit, arrived.description) == (metric.unit, metric.meaning)
         points = getattr(arrived, {"counter": "sum"}.get(metric.kind, metric.kind)).data_points
         assert {attribute.key for point in points for attribute in point.attributes} == {*metric.attributes}
-    results = {point.attributes[0].value.string_value for point in collector.metrics["orders.commands"].sum.data_points}
-    assert {"created", "updated", "transition-not-allowed"} <= results
 
 
 def test_log_lines_bear_trace_order_and_command_and_no_secret(app: ServedApp) -> None:

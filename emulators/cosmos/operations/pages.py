@@ -135,8 +135,11 @@ class Work:
 
     @property
     def gives_bodies(self) -> bool:
-        """Whether results are stored documents, chosen by SQLite alone: nobody has to look into them."""
-        return self.statement.is_whole_documents and self.reading.exact
+        """Whether results are stored documents, chosen and put in order by SQLite alone: nobody looks into them."""
+        statement, reading = self.statement, self.reading
+        in_order = bool(reading.columns) or not statement.is_sorted
+        looked_into = statement.is_collected or statement.query.rank is not None or not in_order
+        return statement.is_whole_documents and reading.exact and not looked_into
 
     def value(self, body: bytes) -> Value:
         """The document in a body, or something in its place where nobody looks into it."""

@@ -22,6 +22,7 @@ from emulators.cosmos.operations.draft_queries import DraftQuery
 from emulators.cosmos.operations.items import CREATED, NO_CONTENT, OK, create_in, delete_in, replace_in, upsert_in
 from emulators.cosmos.partitioning import Key
 from emulators.cosmos.scripts.dialogue import Dialogue, Outcome, Script
+from emulators.cosmos.sessions import check_session
 from emulators.cosmos.store.catalog import Container, Range, Resource
 from emulators.cosmos.store.documents import Address, Stored, address, id_of_rid
 from emulators.cosmos.store.drafts import Draft, Outdated
@@ -104,8 +105,10 @@ class Transaction:
     async def query(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
         """A page of a query's results."""
         text, given = wanted.get("query"), wanted.get("parameters") or []
-        size, token = wanted["pageSize"], wanted["continuation"]
+        size, token = wanted.get("pageSize"), wanted.get("continuation")
         if not isinstance(text, str) or not isinstance(size, int) or not isinstance(token, str):
+            raise Refused(errors.BAD_REQUEST)
+        if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
             raise Refused(errors.BAD_REQUEST)
         await self._bring_all()
         parameters = {str(each.get("name")): each.get("value") for each in given}
@@ -113,7 +116,7 @@ class Transaction:
         account = self._call.account
         start = read_position(account.key, query_key, token) if token else Position()
         size = size if 0 < size <= limits.PAGE_ITEMS_MAX else limits.PAGE_ITEMS_MAX
-        async with functions_of(self._call, self.container, text) as functions:
+        async with functions_of(self._call, self.container, text, in_script=True) as functions:
             context = context_of(self._call, parameters, self.container, functions.call)
             asked = DraftQuery(self._draft.connection, self._draft.scope, context, functions)
             page = await asked.page(text, computed_properties(self.container), start, size)
@@ -181,12 +184,14 @@ _OPERATIONS: Mapping[str, Callable[[Transaction, Mapping[str, Any]], Awaitable[M
 async def transact(call: Call, work: Callable[[Transaction], Awaitable[Result]]) -> tuple[Result, Transaction, int]:
     """Do `work` in a transaction on the call's partition and commit it; what it came to, and the range's LSN then.
 
-    Done anew when others have changed what it read meanwhile, which it cannot know. Raises Refused: 449 in the end.
+    Done anew when others have changed what it read meanwhile, which it cannot know. Raises Refused: 449 in the end, and
+    404 (1002) for a session token that is ahead.
     """
     for _ in range(limits.SCRIPT_ATTEMPTS_MAX):
         container = call.container()
         transaction = Transaction(call, container, call.partition_key(container))
         try:
+            check_session(call, container, transaction.range)
             result = await work(transaction)
             return result, transaction, await transaction.commit()
         except Outdated:

@@ -74,7 +74,7 @@ class Dialogue:
         main = f"(function __docDbMain() {{ var fn = {script.text}\n; __emulator.call(fn); }})()"
         told = await session.evaluate(begin, f"{main}\n//# sourceURL={file_name(script.name)}", _COLLECT)
         while True:
-            state = orjson.loads(told or "{}")
+            state = _state(told)
             if "failed" in state:
                 raise thrown(state["failed"], state["log"])
             if "finished" in state:
@@ -99,6 +99,35 @@ class Dialogue:
 
 
 _COLLECT = "__emulator.collect()"
+_TEXTS = ("operation", "id", "rid", "body", "ifMatch", "ifNoneMatch")
+_OPERATIONS = ("create", "upsert", "replace", "delete", "read", "query")
+
+
+def _state(told: str | None) -> dict[str, Any]:
+    """What the runtime tells. Raises ScriptStopped when a script has broken it, by changing what all objects share."""
+    state = orjson.loads(told or "null")
+    match state:
+        case {"wanted": [*wanted]} if all(_is_wanted(each) for each in wanted):
+            return dict(state)
+        case {"finished": {"request": str() | None, "response": str() | None}, "log": str()}:
+            return dict(state)
+        case {"failed": {"thrown": str()}, "log": str()}:
+            return dict(state)
+        case {"failed": {"name": str(), "message": str(), "stack": str(), "number": int()}, "log": str()}:
+            return dict(state)
+    raise ScriptStopped("script", "The script has changed built-in objects that its environment needs.")
+
+
+def _is_wanted(each: object) -> bool:
+    if (
+        not isinstance(each, dict)
+        or not isinstance(each.get("number"), int)
+        or each.get("operation") not in _OPERATIONS
+    ):
+        return False
+    named = {"create": "body", "upsert": "body", "query": "query"}.get(each["operation"])
+    whole = named in each if named else "id" in each or "rid" in each
+    return whole and all(isinstance(each.get(name, ""), str) for name in _TEXTS)
 
 
 def literal(value: object) -> str:

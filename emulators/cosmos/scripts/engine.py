@@ -76,12 +76,13 @@ class Engine:
         self._idle: list[asyncio.subprocess.Process] = []
         self._running: set[asyncio.subprocess.Process] = set()
         self._places = asyncio.Semaphore(limits.SCRIPT_WORKERS_MAX)
+        self._inner_places = asyncio.Semaphore(limits.SCRIPT_WORKERS_MAX)
         self._prelude = ""
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Session]:
-        """A fresh context for one script."""
-        async with self._places:
+    async def session(self, *, inner: bool = False) -> AsyncIterator[Session]:
+        """A fresh context for one script. `inner`: on behalf of a script that runs, and must not wait for its like."""
+        async with self._inner_places if inner else self._places:
             self._idle = [each for each in self._idle if each.returncode is None]
             worker = self._idle.pop() if self._idle else await self._start()
             self._running.add(worker)

@@ -45,8 +45,9 @@ class _Needed(Exception):
 class FunctionCalls:
     """Calls the functions that a query names. `text_of` tells their texts; it raises for a name that there is not."""
 
-    def __init__(self, engine: Engine, query: str, text_of: Callable[[str], str]) -> None:
+    def __init__(self, engine: Engine, query: str, text_of: Callable[[str], str], *, in_script: bool = False) -> None:
         self._engine = engine
+        self._in_script = in_script
         self._may_be_called = "udf" in query
         self._text_of = text_of
         self._results: dict[tuple[str, bytes], Any] = {}
@@ -97,7 +98,7 @@ class FunctionCalls:
         sources.append(f"__emulator.apply({literal(name)}, {literal(orjson.loads(arguments))})")
         try:
             if self._session is None:
-                self._session = await self._stack.enter_async_context(self._engine.session())
+                self._session = await self._stack.enter_async_context(self._engine.session(inner=self._in_script))
             told = orjson.loads(await self._session.evaluate(*sources) or "{}")
         except ScriptStopped as stopped:
             raise refused(stopped) from None

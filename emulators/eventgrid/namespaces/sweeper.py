@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from emulators.base.clock import Clock
-from emulators.eventgrid.limits import RESTART_SECONDS
 from emulators.eventgrid.namespaces import limits
 from emulators.eventgrid.namespaces.catalogue import NamespaceCatalogue
 from emulators.eventgrid.namespaces.deaths import Death, Deaths
 from emulators.eventgrid.namespaces.resources import QueueSubscription
 from emulators.eventgrid.namespaces.store import QueueStore, QueueWork
-from emulators.eventgrid.waiting import wait
+from emulators.eventgrid.waiting import keep_at, wait
 
 logger = logging.getLogger("eventgrid.namespaces")
 Expire = Callable[[QueueSubscription], Awaitable[None]]
@@ -37,17 +37,13 @@ class Sweeper:
             self._changed.set()
 
     async def run(self, expire: Expire) -> None:
-        """Sweep and wait; what breaks is told loudly and begins again: all state is in the store."""
-        while True:
-            try:
-                await self._work(expire)
-            except* Exception:
-                logger.exception("sweeping the queues of namespaces broke; it begins again")
-            await asyncio.sleep(RESTART_SECONDS)
+        """Sweep and wait; all state is in the store."""
+        await keep_at(partial(self._work, expire), "sweeping the queues of namespaces")
 
     async def _work(self, expire: Expire) -> None:
         while True:
             self._changed.clear()
+            self._next = None  # whatever is noticed while this looks makes it look again
             moments: list[float | None] = []
             for subscription in self._catalogue.subscriptions():
                 expires = subscription.settings.expires

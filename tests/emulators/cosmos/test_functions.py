@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from azure.cosmos import ContainerProxy
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from emulators.cosmos.application import create
+from emulators.cosmos.limits import SCRIPT_WORKERS_MAX
 from tests.emulators.cosmos.http import Door
 from tests.serving import served
 
@@ -91,6 +93,24 @@ def test_a_script_s_query_calls_functions(incomes: ContainerProxy) -> None:
         ("SELECT TOP 1 VALUE udf.tax(c.income) FROM c", [50]),
     ):
         assert incomes.scripts.execute_stored_procedure("ask", partition_key=KEY, params=[query]) == expected  # type: ignore[list-item]
+
+
+@pytest.mark.our_choice("scripts share a few processes, and one that calls functions needs two")
+def test_many_scripts_that_call_functions_do_not_wait_for_each_other(incomes: ContainerProxy) -> None:
+    """More of them at once than there are processes all end."""
+    text = """function () {
+        __.queryDocuments(__.getSelfLink(), "SELECT VALUE udf.tax(c.income) FROM c", function (error, found) {
+            if (error) throw error;
+            __.response.setBody(found.length);
+        });
+    }"""
+    incomes.scripts.create_stored_procedure({"id": "ask", "body": text})
+    with ThreadPoolExecutor(2 * SCRIPT_WORKERS_MAX) as pool:
+        calls = [
+            pool.submit(incomes.scripts.execute_stored_procedure, "ask", partition_key=KEY, params=[])
+            for _ in range(2 * SCRIPT_WORKERS_MAX)
+        ]
+        assert [call.result(timeout=60) for call in calls] == [3] * len(calls)
 
 
 @pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/concepts-limits: 5 seconds for a function")

@@ -335,6 +335,42 @@ def test_an_execution_is_charged_and_moves_the_session(hasty: Door) -> None:
     assert float(busy["x-ms-request-charge"]) > float(idle["x-ms-request-charge"]) + 3 * 4.5
     assert int(busy["lsn"]) == int(idle["lsn"]) + 1
     assert busy["x-ms-session-token"] == f"0:-1#{busy['lsn']}"
+    ahead = {"x-ms-session-token": f"0:-1#{int(busy['lsn']) + 1}"}
+    status, _, headers = over_http(hasty, text, ahead)
+    assert (status, headers["x-ms-substatus"]) == (404, "1002")
+
+
+@pytest.mark.our_choice("a script may do what it likes to its own world, and not to the server")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "function () { Object.prototype.toJSON = function () { return 5; }; }",
+        (
+            "function () { Array.prototype.splice = function () { return [{ number: 1, operation: 'read' }]; };"
+            " __.readDocument(__.getAltLink() + '/docs/a'); }"
+        ),
+        "function () { Map.prototype.get = null; __.readDocument(__.getAltLink() + '/docs/a'); }",
+        (
+            "function () { Error.prototype.toString = null;"
+            " Object.defineProperty(Error.prototype, 'stack', { value: 1 });"
+            " throw Object.assign(new Error(), { message: { a: 1 }, name: [] }); }"
+        ),
+        "function () { throw { toJSON: function () { throw 1; } }; }",
+        "function () { throw undefined; }",
+        "function () { throw Symbol('s'); }",
+        "function () { __emulator = null; }",
+        "}); while (0) {",
+        "function () { return 1; } }, function () { throw 1; ",
+    ],
+    ids=range(10),
+)
+def test_a_script_that_breaks_its_world_fails_alone(container: ContainerProxy, text: str) -> None:
+    """Whatever it redefines or throws, its caller gets an answer and the next script runs."""
+    try:
+        run(container, text)
+    except CosmosHttpResponseError as refused:
+        assert refused.status_code == 400  # noqa: PT017 - some of these harm nobody
+    assert run(container, "function () { __.response.setBody(1); }", name="next") == 1
 
 
 @pytest.mark.our_choice("what is not built says so by name")

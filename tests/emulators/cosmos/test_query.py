@@ -46,6 +46,16 @@ def ask(container: ContainerProxy, text: str, **parameters: object) -> list[Any]
     return list(container.query_items(text, parameters=given, enable_cross_partition_query=True))
 
 
+@pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/nosql/query/order-by")
+@pytest.mark.parametrize("where", ["", "WHERE c.total >= 0 ", "WHERE c.status > '' "])
+def test_whole_documents_are_sorted_too(orders: ContainerProxy, where: str) -> None:
+    """SELECT * with ORDER BY comes in the order in which a selected member comes, filtered or not."""
+    members = ask(orders, f"SELECT VALUE c.id FROM c {where}ORDER BY c.status")
+    assert [each["id"] for each in ask(orders, f"SELECT * FROM c {where}ORDER BY c.status")] == members
+    assert members == ["o0", "o3", "o6", "o9", "o1", "o2", "o4", "o5", "o7", "o8"]
+    assert len(ask(orders, f"SELECT DISTINCT * FROM c {where}")) == 10
+
+
 @pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/nosql/query/where")
 def test_a_filter_compares_within_a_type(orders: ContainerProxy) -> None:
     """Equality and ranges select by value; a string never equals a number; a missing property is never less."""
@@ -115,6 +125,19 @@ def test_aggregates_over_all_documents(orders: ContainerProxy) -> None:
     assert ask(orders, "SELECT VALUE COUNT(c.pending) FROM c") == [3]
     assert ask(orders, "SELECT VALUE SUM(c.total) FROM c") == [67.5]
     assert ask(orders, "SELECT VALUE MAX(c.updatedAt) FROM c") == ["2026-01-05"]
+
+
+@pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/nosql/query/order-by")
+@pytest.mark.parametrize("where", ["", "WHERE c.number > 0", "WHERE c.kind = 'k' AND c.number > 0"])
+def test_whole_documents_come_in_the_order_asked_for(database: DatabaseProxy, where: str) -> None:
+    """SELECT * is in order too, up and down, whoever decides its filter, in one partition and over all."""
+    container = database.create_container("numbers", PartitionKey("/pk"))
+    for number in (1, 3, 2):
+        container.create_item({"id": f"n{number}", "pk": "p", "kind": "k", "number": number})
+    for direction, expected in (("", [1, 2, 3]), ("DESC", [3, 2, 1])):
+        text = f"SELECT * FROM c {where} ORDER BY c.number {direction}"
+        assert [each["number"] for each in container.query_items(text, partition_key="p")] == expected
+        assert [each["number"] for each in ask(container, text)] == expected
 
 
 @pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/nosql/query/keywords#top")

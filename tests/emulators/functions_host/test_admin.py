@@ -108,7 +108,7 @@ def test_system_keys_and_the_master_key(host: RunningHost) -> None:
     """The Event Grid webhook's key is listed; the master key can be asked for by name, and set."""
     _, listed = admin(host, "GET", "host/systemkeys")
     assert isinstance(listed, dict)
-    assert [each["name"] for each in listed["keys"]] == ["eventgrid_extension"]
+    assert "eventgrid_extension" in {each["name"] for each in listed["keys"]}
     _, master = admin(host, "GET", "host/systemkeys/_master")
     assert isinstance(master, dict)
     assert master["value"] == host.master  # type: ignore[attr-defined]

@@ -133,6 +133,16 @@ def test_a_blob_is_taken_once_for_each_of_its_versions(host: RunningHost, blobs:
     assert len([line for line in host.lines if "took incoming/sub/one.md" in line]) == 2
 
 
+def until_given_up(azurite: StorageAddress, name: str) -> list[dict[str, str]]:
+    """The poison queue's messages of a blob, once there are any."""
+    queues = Queues(azurite.connection_string)
+    for _ in range(1000):
+        found = [json.loads(text) for text in queues.all("webjobs-blobtrigger-poison")]
+        if given_up := [each for each in found if each and each["BlobName"] == name]:
+            return given_up
+    raise AssertionError(found)
+
+
 @pytest.mark.documented(f"{TRIGGER}: poison blobs, poisonBlobThreshold")
 def test_a_blob_that_always_fails_ends_in_the_poison_queue(
     host: RunningHost, blobs: BlobServiceClient, azurite: StorageAddress
@@ -140,11 +150,10 @@ def test_a_blob_that_always_fails_ends_in_the_poison_queue(
     """It is tried as often as host.json says, then a message that names it is in webjobs-blobtrigger-poison."""
     put(blobs, "failing", "bad.txt", b"bad content")
     host.turn_clock(10)
-    host.until("Moving message to queue 'webjobs-blobtrigger-poison'")
+    host.until("failing on bad content", times=3)
+    [message] = until_given_up(azurite, "bad.txt")
     assert len([line for line in host.lines if "failing on bad content" in line]) == 3
-    [text] = Queues(azurite.connection_string).until("webjobs-blobtrigger-poison", 1)
-    message = json.loads(text)
-    assert (message["Type"], message["ContainerName"], message["BlobName"]) == ("BlobTrigger", "failing", "bad.txt")
+    assert (message["Type"], message["ContainerName"]) == ("BlobTrigger", "failing")
     assert message["FunctionId"] == "Host.Functions.Fails"
 
 
@@ -259,6 +268,7 @@ def test_a_pattern_with_no_name_is_refused() -> None:
             '@app.blob_trigger(arg_name="x", path="c/{n}", connection="None")',
             "Storage account connection string 'None'",
         ),
+        ('@app.blob_trigger(arg_name="x", path="c/{n}", connection="Odd")', "is not a storage connection string"),
         ('@app.blob_trigger(arg_name="x", path="c/{n}", connection="Store", source="Logs")', "'logs' is not one of"),
     ],
 )
@@ -273,5 +283,6 @@ app = func.FunctionApp()
 async def X(x: bytes):
     pass
 """
-    with running_host(write_app(tmp_path, source, values={"Store": "UseDevelopmentStorage=true"})) as host:
+    values = {"Store": "UseDevelopmentStorage=true", "Odd": "https://here"}
+    with running_host(write_app(tmp_path, source, values=values)) as host:
         assert reason in host.until("The 'X' function is in error:")

@@ -217,6 +217,10 @@ def test_generic_decorators_bind_alike(host: RunningHost, items: ContainerProxy)
             "please use AccountEndpoint=XXXXXX;AccountKey=XXXXXX;.",
         ),
         (
+            '@app.cosmos_db_input(arg_name="x", connection="BadKey", database_name="d", container_name="c")',
+            "The setting BadKey is not a Cosmos DB connection string",
+        ),
+        (
             '@app.cosmos_db_input(arg_name="x", connection="No", database_name="%d%", container_name="c")',
             "'%d%' does not resolve to a value.",
         ),
@@ -251,6 +255,7 @@ async def Good(req):
 async def Bad(req, x: str):
     return "bad"
 """
-    with running_host(write_app(tmp_path, source, values={"Bad": "https://here"})) as host:
+    values = {"Bad": "https://here", "BadKey": "AccountEndpoint=https://here/;AccountKey=not base64"}
+    with running_host(write_app(tmp_path, source, values=values)) as host:
         assert reason in host.until("The 'Bad' function is in error:")
         assert host.call("GET", "/api/good").text == "good"

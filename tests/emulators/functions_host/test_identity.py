@@ -44,7 +44,7 @@ def All(req: func.HttpRequest, item: func.Out[str], event: func.Out[str], messag
     return "done"
 
 @app.cosmos_db_trigger(arg_name="documents", connection="Shop", database_name="d", container_name="c",
-                       feed_poll_delay=20, start_from_beginning=True)
+                       feed_poll_delay=20, start_from_beginning=True, create_lease_container_if_not_exists=True)
 def Changed(documents: str):
     print("changed", documents[:12])
 """

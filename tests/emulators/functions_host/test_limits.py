@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from emulators.base.tls import authority_directory, certificate_file
 from tests.emulators.functions_host.running import CONTROL, failed_start, running_host, write_app
@@ -25,6 +26,10 @@ async def Pid(req: func.HttpRequest) -> func.HttpResponse:
 async def Hangs(req: func.HttpRequest) -> func.HttpResponse:
     print("hanging", flush=True)
     await asyncio.Event().wait()
+
+@app.route("holds-the-loop")
+async def HoldsTheLoop(req: func.HttpRequest) -> func.HttpResponse:
+    threading.Event().wait()
 
 @app.route("hangs-in-thread")
 def HangsInThread(req: func.HttpRequest) -> func.HttpResponse:
@@ -72,6 +77,17 @@ def test_a_function_that_takes_too_long_costs_its_worker(tmp_path: Path, path: s
         host.until(f"Timeout value of 00:10:00 was exceeded by function: {name}")
         host.until("A function timeout has occurred. Restarting worker process executing invocationId '")
         host.until("Restart of language worker process(es) completed.")
+        assert host.call("GET", "/api/pid").text != before
+
+
+@TIMEOUT
+def test_a_function_that_holds_the_event_loop_costs_its_worker_too(tmp_path: Path) -> None:
+    """Nobody can answer its caller any more: the process is ended, another one serves."""
+    with running_host(write_app(tmp_path, APP, host={"functionTimeout": "00:00:01"})) as host:
+        before = host.call("GET", "/api/pid").text
+        with pytest.raises(requests.ConnectionError):
+            host.call("GET", "/api/holds-the-loop")
+        host.until("holds the event loop beyond functionTimeout")
         assert host.call("GET", "/api/pid").text != before
 
 

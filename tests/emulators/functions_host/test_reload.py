@@ -195,7 +195,7 @@ import logging
 import azure.functions as func
 app = func.FunctionApp()
 
-@app.timer_trigger(arg_name="timer", schedule="0 0 * * * *", run_on_startup=True)
+@app.timer_trigger(arg_name="timer", schedule="0 0 * * * *", run_on_startup=True, use_monitor=False)
 async def Tick(timer: func.TimerRequest) -> None:
     logging.info("tick VERSION")
 """
@@ -206,15 +206,14 @@ def test_a_timer_moves_to_the_new_app(tmp_path: Path, azurite: StorageAddress) -
     """run_on_startup runs at each reload; the next occurrence, by the clock as it was turned, runs once, in the new."""
     values = {"AzureWebJobsStorage": azurite.connection_string, "AzureFunctionsWebHost__hostid": "reloaded"}
     with running_host(write_app(tmp_path, TIMER.replace("VERSION", "1"), values=values)) as host:
-        host.until("tick 1")
-        host.until_listening("Tick")
+        succeeded = "Executed 'Functions.Tick' (Succeeded"
+        host.until(succeeded)
         host.turn_clock(3600)
-        host.until("tick 1", times=2)
+        host.until(succeeded, times=2)
         (tmp_path / "function_app.py").write_text(TIMER.replace("VERSION", "2"))
-        host.until("tick 2")
-        host.until_listening("Tick")
+        host.until(succeeded, times=3)
         host.turn_clock(3600)
-        host.until("tick 2", times=2)
+        host.until(succeeded, times=4)
         host.end()
     assert sum("tick 1" in line for line in host.lines) == 2
     assert sum("tick 2" in line for line in host.lines) == 2
