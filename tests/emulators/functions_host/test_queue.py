@@ -175,7 +175,7 @@ async def Retried(message: func.QueueMessage, context: func.Context):
 """
     queues.send("retried", "text")
     with running_host(write_app(tmp_path, source, values={"Store": azurite.connection_string})) as host:
-        host.until("Soon retries will not be supported for function 'Retried'.")
+        host.until("Soon retries will not be supported for function 'Functions.Retried'.")
         host.until("Executed 'Functions.Retried' (Succeeded")
         assert [line.partition("delivery ")[2] for line in host.lines if "delivery " in line] == [
             "1 try 0",
