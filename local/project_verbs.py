@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 
 from local.environment import ROOT, install_azurite
 
+PROCESSES_PER_CORE = 2
+"""Tests of real processes wait more than they compute."""
 REQUIREMENTS = ROOT / "requirements.txt"
 EXPORT = ["uv", "export", "--quiet", "--frozen", "--only-group", "app", "--no-hashes", "--no-header", "--no-annotate"]
 CHECKS = (
@@ -29,7 +32,9 @@ def check() -> int:
 def test(arguments: Sequence[str]) -> int:
     """The whole test suite, or what `arguments` (pytest's own) select."""
     install_azurite()
-    return _module("pytest", *(arguments or ("--numprocesses", "auto", "--quiet")))
+    return _module(
+        "pytest", *(arguments or ("--numprocesses", str(PROCESSES_PER_CORE * (os.cpu_count() or 1)), "--quiet"))
+    )
 
 
 def conformance(arguments: Sequence[str]) -> int:
