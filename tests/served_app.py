@@ -10,10 +10,13 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import requests
+from azure.functions.decorators.function_app import Function
 
+import function_app
 from emulators.base.control import CONTROL_HEADER
 from emulators.base.ids import Ids
 from emulators.cosmos.account import WELL_KNOWN_KEY
@@ -30,6 +33,12 @@ FUNCTION_KEY = "the-key-of-all-functions"
 MASTER_KEY = "the-master-key"
 WEBHOOK_KEY = "the-key-of-the-webhook"
 HTTP_SECONDS_MAX = 30
+
+
+@cache
+def app_functions() -> tuple[Function, ...]:
+    """The app's functions as azure-functions indexes them; it refuses to do so twice."""
+    return tuple(function_app.app.get_functions())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-import function_app
 from local.bicep import deploy, parse
 from local.bicep_topology import PARAMETERS, SITES, app_settings_of, made, read_bicep_topology
 from local.topology import read_topology
 from order_telemetry.settings import TelemetrySettings
 from order_telemetry.signals import METRICS
 from tests.infra.deployments import INFRA, MAIN, ROOT, VARIANTS, deployment
+from tests.served_app import app_functions
 from update_order_status import wiring as write_wiring
 from update_order_status_read_model import wiring as read_wiring
 
@@ -91,7 +91,7 @@ def test_the_settings_are_usable() -> None:
 
 def test_every_function_has_an_app() -> None:
     """Of the two apps, each has its side's functions and disables the other's; one app disables none."""
-    existing = {each.get_function_name() for each in function_app.app.get_functions()}
+    existing = {each.get_function_name() for each in app_functions()}
     assert existing - IN_BOTH_APPS == SIDES["commands"] | SIDES["views"]
     assert not _disabled(apps("usual")["orders"])
     split = apps("split")

@@ -12,11 +12,10 @@ import jsonschema_rs
 import pytest
 import requests
 
-from function_app import app as function_app
 from order_contract.document import build
 from order_contract.operations import OPERATIONS
 from tests.order_contract.http_file import Session, read_http_file
-from tests.served_app import FUNCTION_KEY, HTTP_SECONDS_MAX, ServedApp
+from tests.served_app import FUNCTION_KEY, HTTP_SECONDS_MAX, ServedApp, app_functions
 from update_order_status import errors as commands
 from update_order_status.errors import Problem as CommandProblem
 from update_order_status_read_model import errors as queries
@@ -84,7 +83,7 @@ def test_the_contract_can_be_kept(app: ServedApp) -> None:
 def test_the_contract_has_every_function_and_no_other(contract: dict[str, Any]) -> None:
     """Names, methods and routes in the contract are those of the app's HTTP functions."""
     served = set()
-    for function in function_app.get_functions():
+    for function in app_functions():
         trigger = function.get_dict_repr()["bindings"][0]
         if trigger["type"] == "httpTrigger":
             served |= {
