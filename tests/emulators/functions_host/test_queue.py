@@ -111,7 +111,7 @@ def test_messages_are_put_in_every_form(host: RunningHost, queues: Queues) -> No
 def test_a_returned_value_is_a_message(host: RunningHost, queues: Queues) -> None:
     """An async function's return value goes into the queue of `$return`."""
     queues.send("chained", "hello")
-    assert queues.until("returned", 1) == ["hello!"]
+    assert "hello!" in queues.until("returned", 1 + ("by hand!" in queues.all("returned")))
 
 
 @pytest.mark.read_in_sdk("azure-sdk-for-net Storage.Queues QueueListenerFactory.cs: messages that cannot be decoded")
