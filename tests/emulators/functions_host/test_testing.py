@@ -234,3 +234,16 @@ def test_listeners_reach_real_services(cosmos: Cosmos) -> None:
     with FunctionsTestHost(changes, settings=settings, listen=True) as opened:
         [run] = opened.wait_for("changed")
         assert run.logs[0].text == "changed ['1']"
+
+
+@pytest.mark.our_choice(OWN)
+def test_a_suite_that_silences_logging_still_sees_what_functions_say() -> None:
+    """`logging.disable` is undone while the host is open, and in force again afterwards."""
+    logging.disable(logging.CRITICAL)
+    try:
+        with host(settings={**CONNECTIONS, "GREETING": "Salut"}) as opened:
+            opened.request("GET", "/api/hello/ada", params={"q": "1"})
+            assert [log.text for log in opened.invocations[0].logs] == ["hello ada"]
+        assert logging.root.manager.disable == logging.CRITICAL
+    finally:
+        logging.disable(logging.NOTSET)
