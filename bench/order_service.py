@@ -78,12 +78,10 @@ class Side:
     service: OrderService
     views: ContainerProxy
     measured: Measured = field(default_factory=Measured)
-    rounds: int = 0
 
     async def round(self) -> None:
         """Measure once."""
-        self.rounds += 1
-        orders = [f"r{self.rounds}-{number}" for number in range(ORDERS)]
+        orders = [f"busy-{number}" for number in range(ORDERS)]
         before, counted = self._cpu(), await self._counted()
         began = time.perf_counter()
         left = iter(orders)
@@ -96,7 +94,7 @@ class Side:
                     await asyncio.sleep(0)
 
         await asyncio.gather(*(client() for _ in range(CLIENTS)))
-        await self._until_projected(f"r{self.rounds}-", ORDERS)
+        await self._until_projected("busy-", ORDERS)
         commands = 2 * ORDERS
         self.measured.rates.append(commands / (time.perf_counter() - began))
         spent = self._cpu()
@@ -108,7 +106,7 @@ class Side:
 
     async def _measure_lag(self) -> None:
         for number in range(IDLE_COMMANDS):
-            order = f"i{self.rounds}-{number}"
+            order = f"idle-{number}"
             await self.service.update(order, "created")
             answered = time.perf_counter()
             while not await self._is_there(order):  # noqa: ASYNC110 - another process makes it so
@@ -162,7 +160,7 @@ class Side:
 async def side(name: str, directory: Path) -> AsyncIterator[Side]:
     """A stack that runs the service, or one rung of the ladder."""
     app = ROOT if name == SERVICE else LADDER
-    options = Options(directory / name, ports=free_ports(), quiet=True, app=app, environment={"RUNG": name})
+    options = Options(directory / name, fresh=True, ports=free_ports(), quiet=True, app=app, environment={"RUNG": name})
     transport = AioHttpTransport(use_env_settings=False)
     async with (
         running_stack(options) as stack,

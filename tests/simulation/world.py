@@ -126,7 +126,6 @@ class World:
         self.gate = Gate(lambda: self.seconds)
         self._history_began = 0.0
         self._hosts: dict[int, Host] = {}
-        self._generation = 0
         self._deliveries = 0
         self.hosts = 1
         self.histories = 0
@@ -184,7 +183,6 @@ class World:
         """The host of that number, started anew when the last one has died."""
         host = self._hosts.get(number)
         if host is None or not host.alive:
-            self._generation += 1
             host = self._hosts[number] = Host(f"host {'AB'[number]}")
             host.sides = asyncio.ensure_future(self._connect(host))
         return host
