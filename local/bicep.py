@@ -284,6 +284,7 @@ _FUNCTIONS: Mapping[str, Any] = {
     "concat": lambda *values: [each for value in values for each in value],
     "subscription_resource_id": lambda resource_type, *names: "/".join(("/providers", resource_type, *names)),
     "empty": lambda value: not value,
+    "split": lambda text, between: text.split(between),
     "to_lower": str.lower,
     "union": lambda *values: {name: each for value in values for name, each in value.items()},
 }

@@ -56,6 +56,7 @@ output rows array = rows
 output all array = concat(names, ['c'])
 output unique string = toLower(uniqueString('x'))
 output nothing bool = empty('')
+output parts array = split('a,b', ',')
 """
     assert outputs(tmp_path, text) == {
         "label": "l-3",
@@ -68,6 +69,7 @@ output nothing bool = empty('')
         "all": ["a", "b", "c"],
         "unique": UNIQUE,
         "nothing": True,
+        "parts": ["a", "b"],
     }
 
 
