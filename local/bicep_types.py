@@ -5,7 +5,7 @@ The compiler's part of the reader; it must not know files, symbols or resources.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
@@ -16,21 +16,22 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
 }
 
+_BOUNDS: Mapping[str, tuple[str, Callable[[Any, Any], bool]]] = {
+    "allowed": ("allows {}", lambda value, bound: value in bound),
+    "min_value": ("is at least {}", lambda value, bound: value >= bound),
+    "max_value": ("is at most {}", lambda value, bound: value <= bound),
+    "min_length": ("has at least {} parts", lambda value, bound: len(value) >= bound),
+    "max_length": ("has at most {} parts", lambda value, bound: len(value) <= bound),
+}
 
-def complaint(wanted: str, bounds: Mapping[str, Any], value: Any) -> str | None:
+
+def complaint(wanted: str, decorators: Mapping[str, Any], value: Any) -> str | None:
     """Why `value` is not of the type `wanted`, or not within its decorators' bounds; or None."""
     if wanted not in _TYPES:
         return f"the type {wanted} is not read"
     if not isinstance(value, _TYPES[wanted]) or (wanted == "int" and isinstance(value, bool)):
         return f"wants {wanted}, not {value!r}"
-    if "allowed" in bounds and value not in bounds["allowed"]:
-        return f"allows {bounds['allowed']}, not {value!r}"
-    if "min_value" in bounds and value < bounds["min_value"]:
-        return f"is at least {bounds['min_value']}, not {value}"
-    if "max_value" in bounds and value > bounds["max_value"]:
-        return f"is at most {bounds['max_value']}, not {value}"
-    if "min_length" in bounds and len(value) < bounds["min_length"]:
-        return f"has at least {bounds['min_length']} parts, not {len(value)}"
-    if "max_length" in bounds and len(value) > bounds["max_length"]:
-        return f"has at most {bounds['max_length']} parts, not {len(value)}"
+    for name, (says, holds) in _BOUNDS.items():
+        if name in decorators and not holds(value, decorators[name]):
+            return f"{says.format(decorators[name])}, not {value!r}"
     return None
