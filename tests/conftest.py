@@ -9,6 +9,7 @@ import pytest
 from local.azurite import StorageAddress
 from local.environment import install_azurite
 from tests.azurite import running_azurite
+from tests.target.plugin import AgainstAzure, add_options, is_azure
 
 EVIDENCE = {
     "seen_on_azure": "recorded from the live service: seen_on_azure('2026-11-01: how')",
@@ -19,10 +20,18 @@ EVIDENCE = {
 NEEDS_EVIDENCE = tuple(f"tests/emulators/{room}/" for room in ("cosmos", "eventgrid", "functions_host"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--target=azure` and what belongs to it."""
+    add_options(parser)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marks."""
+    """Register the marks; against Azure, also who skips, expects and records."""
+    if is_azure(config):
+        config.pluginmanager.register(AgainstAzure(config), "against-azure")
     for name, meaning in EVIDENCE.items():
         config.addinivalue_line("markers", f"{name}(source): {meaning}")
+    config.addinivalue_line("markers", "needs_emulator(reason): not to be asked of Azure, whatever its evidence")
     config.addinivalue_line("markers", 'network: asks a package registry; leave out with -m "not network"')
 
 

@@ -1,4 +1,4 @@
-"""Plain HTTP to the emulator, signed as the REST reference says, for what the SDK will not send."""
+"""Plain HTTP to the account, signed as the REST reference says, for what the SDK will not send."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import requests
 from azure.cosmos import ContainerProxy
 
 from emulators.cosmos.account import WELL_KNOWN_KEY
+from tests.target.settings import token
 
 
 class Door:
-    """Sends requests to one emulator with the well-known key."""
+    """Sends requests to one account with its key, or as an identity."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, key: str | None = WELL_KNOWN_KEY) -> None:
+        self.url, self._key = url, key
 
     @staticmethod
     def database_of(container: ContainerProxy) -> str:
@@ -41,12 +42,15 @@ class Door:
         signed = {
             "x-ms-date": date,
             "x-ms-version": "2020-07-15",
-            "authorization": authorization(method, path, date),
+            "authorization": authorization(method, path, date, self._key) if self._key else self._identity(),
         }
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         return requests.request(
             method, f"{self.url}/{path}", data=data, headers={**signed, **(headers or {})}, timeout=20
         )
+
+    def _identity(self) -> str:
+        return quote(f"type=aad&ver=1.0&sig={token(f'{self.url}/.default')}", safe="")
 
 
 def authorization(method: str, path: str, date: str, key: str = WELL_KNOWN_KEY) -> str:

@@ -40,6 +40,7 @@ def test_a_malformed_authorization_is_unauthorized(door: Door, header: str) -> N
 
 
 @pytest.mark.documented(TOKENS)
+@pytest.mark.needs_emulator("signs with the development key")
 def test_a_signature_serves_one_verb_path_and_date(door: Door) -> None:
     """The same signature under another verb, path or date is 401."""
     date = formatdate(usegmt=True)
@@ -125,6 +126,7 @@ def test_a_token_expires_and_cannot_be_forged(
 
 
 @pytest.mark.read_in_sdk("azure-cosmos tests/test_aad.py: the emulator's credential is a token that ends in the key")
+@pytest.mark.needs_emulator("its tokens are the emulator's")
 def test_an_identity_token_works_on_items_and_not_on_descriptions(door: Door, container: ContainerProxy) -> None:
     """Data calls pass, metadata writes are 403/5300, a token with another key is 401, an old one 403."""
 

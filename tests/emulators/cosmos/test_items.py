@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emulators.base.clock import Clock
-from emulators.cosmos.account import WELL_KNOWN_KEY
 from tests.emulators.cosmos.http import Door
+from tests.target.settings import CosmosAccount
 
 REST = "learn.microsoft.com/rest/api/cosmos-db"
 LIMITS = "learn.microsoft.com/azure/cosmos-db/concepts-limits"
@@ -296,9 +296,11 @@ def test_an_item_is_reached_by_its_rids_too(container: ContainerProxy) -> None:
 
 
 @pytest.mark.read_in_sdk("azure-cosmos aio")
-async def test_the_async_client_works_alike(url: str, container: ContainerProxy, client: CosmosClient) -> None:
+async def test_the_async_client_works_alike(
+    account: CosmosAccount, container: ContainerProxy, client: CosmosClient
+) -> None:
     """The async SDK writes and reads the same data."""
-    async with AsyncCosmosClient(url, WELL_KNOWN_KEY) as other:
+    async with AsyncCosmosClient(account.url, account.given_key()) as other:
         twin = other.get_database_client(container.container_link.split("/")[1]).get_container_client(container.id)
         made = await twin.create_item({"id": "a", "pk": "x"})
         assert (await twin.read_item("a", "x"))["_etag"] == made["_etag"]

@@ -11,8 +11,8 @@ from azure.cosmos import ContainerProxy, DatabaseProxy, PartitionKey
 from azure.cosmos.aio import CosmosClient as AsyncCosmosClient
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
-from emulators.cosmos.account import WELL_KNOWN_KEY
 from tests.emulators.cosmos.http import Door
+from tests.target.settings import CosmosAccount
 
 QUERY = {"content-type": "application/query+json", "x-ms-documentdb-isquery": "true"}
 CROSS = {**QUERY, "x-ms-documentdb-query-enablecrosspartition": "true"}
@@ -64,9 +64,9 @@ def test_the_sdk_cuts_what_has_no_order(spread: ContainerProxy) -> None:
 
 
 @pytest.fixture
-async def async_client(url: str) -> AsyncIterator[AsyncCosmosClient]:
+async def async_client(account: CosmosAccount) -> AsyncIterator[AsyncCosmosClient]:
     """The official async client."""
-    async with AsyncCosmosClient(url, WELL_KNOWN_KEY) as made:
+    async with AsyncCosmosClient(account.url, account.given_key()) as made:
         yield made
 
 

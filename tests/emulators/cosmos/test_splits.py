@@ -11,6 +11,7 @@ from azure.cosmos import ContainerProxy, DatabaseProxy, PartitionKey
 from tests.emulators.cosmos.http import Door
 
 CONTROL = {"x-emulator-control": "1"}
+pytestmark = pytest.mark.needs_emulator("a range splits on request")
 
 
 def split(door: Door, container: ContainerProxy, range_id: str = "0") -> list[dict[str, Any]]:

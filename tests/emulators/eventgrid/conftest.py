@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from emulators.eventgrid.application import create
 from emulators.eventgrid.auth import DEVELOPMENT_KEY
 from tests.emulators.eventgrid.subscriber import Subscriber, subscriber
 from tests.serving import served
+from tests.target.plugin import is_azure
+from tests.target.settings import resource_group
 
 ARM = "/subscriptions/s1/resourceGroups/g1/providers/Microsoft.EventGrid"
 VERSION = {"api-version": "2025-02-15"}
@@ -82,10 +84,16 @@ class Emulator:
 
 
 @pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    """An emulator in memory."""
-    with served(create) as url:
-        yield Emulator(url)
+def emulator(pytestconfig: pytest.Config) -> Iterator[Emulator]:
+    """An emulator in memory; with --target=azure what stands for the service itself."""
+    if is_azure(pytestconfig):
+        from tests.emulators.eventgrid.remote import RemoteEventGrid  # it stands on this file
+
+        with closing(RemoteEventGrid(resource_group())) as remote:
+            yield remote
+    else:
+        with served(create) as url:
+            yield Emulator(url)
 
 
 @pytest.fixture

@@ -136,6 +136,7 @@ def test_who_has_no_right_is_told_so(emulator: Emulator, headers: dict[str, str]
 @pytest.mark.read_in_sdk(SDK)
 @pytest.mark.parametrize("hours", [-1, 1])
 @pytest.mark.parametrize("spelling", ["%Y-%m-%d %H:%M:%S+00:00", "%Y-%m-%dT%H:%M:%S", "%m/%d/%Y %I:%M:%S\u202f%p"])
+@pytest.mark.needs_emulator("signs with the development key")
 def test_a_token_opens_until_it_expires(emulator: Emulator, spelling: str, hours: int) -> None:
     """In each SDK's spelling of the expiry, also for the second key and in the Authorization header."""
     endpoint = emulator.topic("orders")
@@ -148,6 +149,7 @@ def test_a_token_opens_until_it_expires(emulator: Emulator, spelling: str, hours
 
 
 @pytest.mark.seen_on_azure(PARITY)
+@pytest.mark.needs_emulator("it has one address for all topics")
 def test_other_methods_and_paths(emulator: Emulator) -> None:
     """OPTIONS tells the schema, HEAD is 404, others 405 with Allow, unknown paths and topics 404."""
     endpoint = emulator.topic("orders")
