@@ -1,6 +1,8 @@
 """Runs the suite against an emulator it starts, file by file, and holds the outcomes against `passing.txt`.
 
-A test that is listed and fails is tried once more alone: some of the suite's tests count background calls or sleep.
+With `--target azure` it is run against AZURE_COSMOS_ENDPOINT with AZURE_COSMOS_KEY, and what differs from the emulator
+goes into `results/cosmos_sdk/differences.json`. A test that is listed and fails is tried once more alone: some of the
+suite's tests count background calls or sleep.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,11 +66,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(failure, file=sys.stderr)
         return 2
     RESULTS.mkdir(parents=True, exist_ok=True)
-    with running("cosmos", RESULTS / "emulator.log", https=True) as endpoint:  # token credentials refuse plain http
-        outcomes = _run_all(suite, endpoint, tests)
+    with _account(chosen.target) as account:
+        outcomes = _run_all(suite, account, tests)
         lost = [test for test in tests if test.id in passing and outcomes[test.id][0] != "passed"]
-        outcomes |= _run_all(suite, endpoint, lost)
+        outcomes |= _run_all(suite, account, lost)
+    if chosen.target == "azure":
+        return _tell_differences(tests, outcomes, passing)
     return _judge(tests, outcomes, passing, update=chosen.update)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the suite is run against."""
+
+    endpoint: str
+    key: str
+
+
+@contextmanager
+def _account(target: str) -> Iterator[Account]:
+    if target == "azure":
+        if missing := {"AZURE_COSMOS_ENDPOINT", "AZURE_COSMOS_KEY"} - set(os.environ):
+            raise SystemExit(f"--target azure: {min(missing)} is not set")
+        yield Account(os.environ["AZURE_COSMOS_ENDPOINT"], os.environ["AZURE_COSMOS_KEY"])
+    else:
+        with running("cosmos", RESULTS / "emulator.log", https=True) as endpoint:  # tokens are not sent over http
+            yield Account(endpoint, WELL_KNOWN_KEY)
 
 
 def _listed() -> set[str]:
@@ -83,6 +107,7 @@ def _arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--sets", default="SQV", help="S, Q, V or several (default: %(default)s)")
     parser.add_argument("--area", default="", help="regular expression on the area")
+    parser.add_argument("--target", choices=["local", "azure"], default="local", help="default: %(default)s")
     parser.add_argument("--update", action="store_true", help="add what passes to passing.txt")
     return parser
 
@@ -104,28 +129,28 @@ Outcome = tuple[str, str]
 """(passed, failed, skipped or hung; what it complained of)."""
 
 
-def _run_all(suite: Path, endpoint: str, tests: Sequence[Test]) -> dict[str, Outcome]:
+def _run_all(suite: Path, account: Account, tests: Sequence[Test]) -> dict[str, Outcome]:
     by_file: dict[str, list[Test]] = {}
     for test in tests:
         by_file.setdefault(test.file, []).append(test)
     outcomes: dict[str, Outcome] = {}
     for file, members in by_file.items():
         started = time.monotonic()
-        outcomes |= _run_file(suite, endpoint, file, [test.id for test in members])
+        outcomes |= _run_file(suite, account, file, [test.id for test in members])
         counts = collections.Counter(outcomes[test.id][0] for test in members)
         told = " ".join(f"{name} {count}" for name, count in sorted(counts.items()))
         print(f"{file:<64} {told}  ({time.monotonic() - started:.0f} s)", flush=True)
     return outcomes
 
 
-def _run_file(suite: Path, endpoint: str, file: str, ids: Sequence[str]) -> dict[str, Outcome]:
+def _run_file(suite: Path, account: Account, file: str, ids: Sequence[str]) -> dict[str, Outcome]:
     """One process a file; when it hangs it is ended, the running test counts as hung, the rest goes on."""
     outcomes: dict[str, Outcome] = {}
     deadline = time.monotonic() + FILE_SECONDS_MAX
     while (left := [each for each in ids if each not in outcomes]) and time.monotonic() < deadline:
         events = RESULTS / f"{file.replace('/', '_')}.jsonl"
         events.unlink(missing_ok=True)
-        _pytest(suite, endpoint, file, left, events, deadline - time.monotonic())
+        _pytest(suite, account, file, left, events, deadline - time.monotonic())
         running = _read(events, outcomes)
         if running is None:
             break
@@ -133,15 +158,15 @@ def _run_file(suite: Path, endpoint: str, file: str, ids: Sequence[str]) -> dict
     return {each: outcomes.get(each, ("missing", "no outcome: not collected, or out of time")) for each in ids}
 
 
-def _pytest(suite: Path, endpoint: str, file: str, ids: Sequence[str], events: Path, seconds: float) -> None:
+def _pytest(suite: Path, account: Account, file: str, ids: Sequence[str], events: Path, seconds: float) -> None:
     chosen = events.with_suffix(".ids")
     chosen.write_text("\n".join(ids), encoding="utf-8")
     environment = {
         **{
             name: value for name, value in os.environ.items() if not name.startswith(("ACCOUNT_", "COSMOS_", "GLOBAL_"))
         },
-        "ACCOUNT_HOST": endpoint,
-        "ACCOUNT_KEY": WELL_KNOWN_KEY,
+        "ACCOUNT_HOST": account.endpoint,
+        "ACCOUNT_KEY": account.key,
         "CONFORMANCE_TESTS": str(chosen),
         "CONFORMANCE_OUTCOMES": str(events),
         "PYTHONPATH": str(HERE / "plugins"),
@@ -188,6 +213,19 @@ def _judge(tests: Sequence[Test], outcomes: Mapping[str, Outcome], passing: set[
     for test in lost:
         print(f"LOST {test.id}: {outcomes[test.id]}")
     return 1 if lost else 0
+
+
+def _tell_differences(tests: Sequence[Test], outcomes: Mapping[str, Outcome], passing: set[str]) -> int:
+    """What passes on one side only; 1 when there is such a test."""
+    differing = {
+        test.id: {"emulator": "passed" if test.id in passing else "failed", "azure": list(outcomes[test.id])}
+        for test in tests
+        if (test.id in passing) != (outcomes[test.id][0] == "passed")
+    }
+    file = RESULTS / "differences.json"
+    file.write_text(json.dumps(differing, indent=1), encoding="utf-8")
+    print(f"{len(tests) - len(differing)} of {len(tests)} alike; {len(differing)} differ: {file}")
+    return 1 if differing else 0
 
 
 if __name__ == "__main__":
