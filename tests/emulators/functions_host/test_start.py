@@ -190,18 +190,6 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
         host.until("The worker process ended with exit code 3; a new one is started.")
 
 
-@pytest.mark.read_in_sdk("azure-functions-host WorkerProcessCountOptions.cs")
-def test_several_worker_processes_serve_one_port(tmp_path: Path) -> None:
-    """FUNCTIONS_WORKER_PROCESS_COUNT=2 answers from two processes."""
-    with running_host(write_app(tmp_path, APP, values={"FUNCTIONS_WORKER_PROCESS_COUNT": "2"})) as host:
-        seen: set[str] = set()
-        for _ in range(500):
-            seen.add(host.call("GET", "/api/pid").text)
-            if len(seen) == 2:
-                break
-        assert len(seen) == 2
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 @pytest.mark.our_choice("SIGTERM drains: what was begun is answered")
 def test_sigterm_drains_and_exits_0(tmp_path: Path) -> None:
