@@ -53,6 +53,8 @@ EVENT_GRID_EVENTS_MAX = 5_000
 """Elements of one Event Grid delivery: the service's own maxEventsPerBatch."""
 STORAGE_SECONDS_MAX = 10.0
 """One attempt to read or write a blob of AzureWebJobsStorage: our choice."""
+STORAGE_TRIES = 3
+"""Attempts of a binding's request to storage: our choice; what the host does for itself has a wait of its own."""
 LISTENER_RETRY_SECONDS_MIN = 2.0
 LISTENER_RETRY_SECONDS_MAX = 120.0
 """webjobs-sdk: FunctionListener, the wait before a listener that could not start is started again, doubling."""

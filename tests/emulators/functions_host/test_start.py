@@ -255,6 +255,27 @@ def test_a_fault_rule_fails_a_function(tmp_path: Path) -> None:
         assert [host.call("GET", "/api/pid").status_code for _ in range(2)] == [503, 200]
 
 
+@pytest.mark.parametrize("file", ["bin/extensions.json", "extensions.csproj"])
+@pytest.mark.read_in_sdk("azure-functions-host ScriptStartupTypeLocator.cs: without a bundle, extensions of the app")
+def test_an_app_may_bring_its_extensions_itself(tmp_path: Path, file: str) -> None:
+    """What `func extensions install` leaves in the app's folder registers binding types as a bundle does."""
+    source = (
+        APP
+        + """
+@app.queue_trigger(arg_name="message", queue_name="q", connection="Store")
+def Take(message: str) -> None:
+    pass
+"""
+    )
+    root = write_app(tmp_path, source, host={"extensionBundle": {}}, values={"Store": "UseDevelopmentStorage=true"})
+    with running_host(root) as host:
+        host.until("The 'Take' function is in error: The binding type(s) 'queueTrigger' are not registered.")
+    (root / file).parent.mkdir(exist_ok=True)
+    (root / file).write_text("{}")
+    with running_host(root) as host:
+        assert "Take" not in host.call("GET", "/admin/emulator/health").json()["inError"]
+
+
 @pytest.mark.read_in_sdk("azure_functions_worker dispatcher.py: PYTHON_SCRIPT_FILE_NAME")
 def test_an_app_without_host_json_gets_one(tmp_path: Path) -> None:
     """A missing host.json is written with the default extension bundle."""
