@@ -153,7 +153,6 @@ def _register_queue(registry: Registry, function: Function, settings: Settings, 
 
 
 def _register_blob(registry: Registry, function: Function, settings: Settings, host: Configuration) -> None:
-    blob.pattern_of(function.trigger.text("path"))
     registry.blobs[function.name] = blob.check(function.trigger, settings)
 
 
