@@ -218,9 +218,10 @@ def refusal(refused: Refused, activity_id: str) -> Response:
         **DECORATION,
         "x-ms-activity-id": activity_id,
         "x-ms-request-charge": format_charge(refused.charge),
-        "x-ms-substatus": str(refused.kind.substatus),
         **refused.headers,
     }
+    if refused.kind.substatus:
+        headers["x-ms-substatus"] = str(refused.kind.substatus)
     return Response(refused.kind.status, headers, refused.body(activity_id))
 
 
