@@ -114,11 +114,10 @@ class Emulator:
         name = operation_name(target, action)
         try:
             if signed:
-                header = require_authorization(request)
-                check_path(target)
-                authorize(self._account, request, target, action, header)
-            else:
-                check_path(target)
+                require_authorization(request)
+            check_path(target)
+            if signed:
+                authorize(self._account, request, target, action)
             response = await self._answer(request, target, action, name, activity_id)
         except Refused as refused:
             response = refusal(refused, activity_id)

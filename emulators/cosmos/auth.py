@@ -28,9 +28,9 @@ _SIGNED_TYPES = {"operations": "colls"}
 """Resource types that clients sign under another name (azure-cosmos _base.py: partitionkey is signed as colls)."""
 
 
-def authorize(account: Account, request: Request, target: Target, action: str, header: str) -> None:
-    """Return when the request, which asks for `action` with this authorization, may proceed. Raises Refused."""
-    kind, signature = _parse(header)
+def authorize(account: Account, request: Request, target: Target, action: str) -> None:
+    """Return when the request, which asks for `action`, may proceed. Raises Refused."""
+    kind, signature = _parse(require_authorization(request))
     match kind:
         case "master":
             _check_master(account, request, target, signature)
