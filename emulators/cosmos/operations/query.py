@@ -50,7 +50,7 @@ async def _execute(
     policy = policy if isinstance(policy, dict) else {}
     demand_index(statement.query, policy)
     if not call.flag("x-ms-documentdb-query-enable-scan"):
-        demand_scan(statement.query, policy, container.partition_key.paths)
+        demand_scan(statement.selecting, policy, container.partition_key.paths)
     scopes = _scopes(call, container, statement, context)
     query_key = (container.resource.rid, text, parameters)
     token = call.header("x-ms-continuation")

@@ -67,8 +67,8 @@ class Planner:
         self._container = container
         self._statement = statement
         policy = container.resource.body.get("indexingPolicy", {})
-        self._sieve = sieve(statement.filled, parameters)
-        self._accesses = [each for each in accesses(statement.filled, parameters) if is_indexed(policy, each.steps)]
+        self._sieve = sieve(statement.selecting, parameters)
+        self._accesses = [each for each in accesses(statement.selecting, parameters) if is_indexed(policy, each.steps)]
 
     async def reading(self, scopes: list[Scope], *, resumes_walk: bool) -> Reading:
         """How to read `scopes`. `resumes_walk`: an unordered query goes on along an index, as its last page did."""
