@@ -184,7 +184,7 @@ async def _in_order(work: Work, start: Position, window: Window) -> Position | N
     wanted = None if window.take is None else window.skip + window.take
     found = _along_index(work, start) if work.reading.walks else _in_their_own_order(work, start)
     async for scope, position, body, document in found:
-        late = work.is_out_of_time
+        late = work.loaded > 1 and work.is_out_of_time  # a page of nothing would be followed by the same page
         for row in work.rows(document):
             if position == start.position and row.number < start.rows:
                 continue

@@ -57,7 +57,7 @@ async def _execute(
     start = read_position(call.account.key, query_key, token) if token else Position()
     window = statement.window(context)
     planner = Planner(call.account.store, container, statement, parameters)
-    reading = await planner.reading(scopes, resumes_walk=start.key is not None)
+    reading = await planner.reading(scopes, start)
     size = call.page_size(limits.PAGE_ITEMS_MAX)
     work = Work(call, container, statement, context, functions, scopes, reading, size, began)
     more = await (make_page if statement.query.rank is None else make_ranked_page)(work, start, window)
