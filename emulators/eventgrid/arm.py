@@ -21,6 +21,7 @@ from emulators.eventgrid.odata import parse_filter
 OPERATIONS = "/providers/microsoft.eventgrid/locations/local/operationsstatus/"
 ACCOUNT = r"/subscriptions/(?P<account>[^/]+)"
 GROUP = ACCOUNT + r"/resourceGroups/(?P<group>[^/]+)"
+_API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(?:-preview)?", re.IGNORECASE)
 
 Owner = TypeVar("Owner")
 
@@ -165,8 +166,14 @@ def _check(request: Request) -> None:
             "Authentication failed. The 'Authorization' header is missing.",
             {"www-authenticate": 'Bearer error="invalid_token"'},
         )
-    if not dict(request.query).get("api-version"):
+    version = dict(request.query).get("api-version")
+    if not version:
         raise Refused(errors.ARM_NO_API_VERSION, "The api-version query parameter (?api-version=) is required.")
+    if not _API_VERSION.fullmatch(version):
+        raise Refused(
+            errors.ARM_INVALID_API_VERSION,
+            f"The api-version '{version:.40}' is invalid. The format is yyyy-mm-dd or yyyy-mm-dd-preview.",
+        )
 
 
 def _unknown(path: str) -> Refused:

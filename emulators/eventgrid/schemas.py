@@ -5,6 +5,7 @@ Pure. An `Event` keeps the publisher's own properties; `conversion.py` turns it 
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +26,7 @@ from emulators.eventgrid.errors import (
 )
 from emulators.eventgrid.mapping import Mapped
 from emulators.eventgrid.mapping import Mapping as InputMapping
+from emulators.eventgrid.moments import parse_moment
 
 
 class Schema(StrEnum):
@@ -205,7 +207,7 @@ def _json(body: bytes, schema: Schema) -> Any:
     if not body:
         raise _does_not_conform(schema, "The request has no body.")
     try:
-        return orjson.loads(body)
+        return orjson.loads(body.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as failure:
         raise _does_not_conform(schema, f"It is not valid JSON: {failure}.") from failure
 
@@ -233,11 +235,8 @@ def _demand_text(document: Mapping[str, Any], name: str, schema: Schema, *, spok
 
 
 def _demand_time(document: Mapping[str, Any], name: str, schema: Schema) -> None:
-    value = document[name]
-    try:
-        datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise _does_not_conform(schema, f"The property '{name}' is not a date and time: {value!r:.100}.") from None
+    if parse_moment(document[name]) is None:
+        raise _does_not_conform(schema, f"The property '{name}' is not a date and time: {document[name]!r:.100}.")
 
 
 def _within_size(event: Event) -> Event:
