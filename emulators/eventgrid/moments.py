@@ -21,17 +21,22 @@ def parse_moment(text: object) -> datetime | None:
     """The moment that `text` names, with a time zone; None when it names none."""
     if not isinstance(text, str):
         return None
-    text = text.strip()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = _other_than_iso(text.strip())
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _other_than_iso(text: str) -> datetime | None:
     try:
         if found := _AMERICAN.fullmatch(text):
-            moment = _american(found)
-        elif _RFC_1123.fullmatch(text):
-            moment = parsedate_to_datetime(text)
-        else:
-            moment = datetime.fromisoformat(f"{text[:-1]}Z" if text.endswith("z") else text)
+            return _american(found)
+        if _RFC_1123.fullmatch(text):
+            return parsedate_to_datetime(text)
+        return datetime.fromisoformat(text.upper())  # a small z
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _american(found: re.Match[str]) -> datetime:
