@@ -53,6 +53,9 @@ class Call:
             document = orjson.loads(self.request.body)
         except orjson.JSONDecodeError as failure:
             raise Refused(errors.ARM_BAD_JSON, f"The request content is not valid JSON: {failure}.") from failure
+        if _nests_deeper(document, limits.RESOURCE_DEPTH_MAX):
+            message = f"The request content nests deeper than {limits.RESOURCE_DEPTH_MAX} levels."
+            raise Refused(errors.ARM_BAD_JSON, message)
         if not isinstance(document, dict):
             raise Refused(errors.ARM_BAD_JSON, "The request content must be a JSON object.")
         return document
@@ -74,6 +77,11 @@ class Call:
             following = urlencode({**query, "$skiptoken": begin + top})
             document["nextLink"] = f"{self.base_url}{quote(self.request.path)}?{following}"
         return json_answer(200, document)
+
+
+def _nests_deeper(value: object, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return bool(inner) and (levels == 0 or any(_nests_deeper(each, levels - 1) for each in inner))
 
 
 def _whole(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

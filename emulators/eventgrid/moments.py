@@ -24,8 +24,8 @@ def parse_moment(text: object) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        moment = _other_than_iso(text.strip())
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+        return _other_than_iso(text.strip())
+    return _in_a_zone(moment)
 
 
 def _other_than_iso(text: str) -> datetime | None:
@@ -33,8 +33,8 @@ def _other_than_iso(text: str) -> datetime | None:
         if found := _AMERICAN.fullmatch(text):
             return _american(found)
         if _RFC_1123.fullmatch(text):
-            return parsedate_to_datetime(text)
-        return datetime.fromisoformat(text.upper())  # a small z
+            return _in_a_zone(parsedate_to_datetime(text))
+        return _in_a_zone(datetime.fromisoformat(text.upper()))  # a small z
     except ValueError:
         return None
 
@@ -47,3 +47,7 @@ def _american(found: re.Match[str]) -> datetime:
             raise ValueError("not an hour of half a day")
         hour = hour % 12 + (12 if half.upper() == "P" else 0)
     return datetime.fromisoformat(f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{offset}")
+
+
+def _in_a_zone(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -137,7 +137,7 @@ class NewLetter:
     event_id: str
     due: float
     gives_up: float
-    content: dict[str, Any]
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +381,7 @@ def insert_letter(connection: apsw.Connection, letter: NewLetter) -> None:
             letter.event_id,
             letter.due,
             letter.gives_up,
-            orjson.dumps(letter.content),
+            letter.content,
         ),
     )
 

@@ -19,6 +19,7 @@ from azure.eventgrid.aio import EventGridPublisherClient as AsyncPublisherClient
 
 from emulators.base.serving import Bind
 from emulators.base.tls import certificate_file, server_context
+from emulators.eventgrid import limits
 from emulators.eventgrid.application import Options, create
 from emulators.eventgrid.auth import DEVELOPMENT_KEY, SECOND_DEVELOPMENT_KEY, sign
 from tests.emulators.eventgrid.conftest import Emulator, event
@@ -172,6 +173,23 @@ def test_what_dotnet_reads_is_taken(emulator: Emulator) -> None:
     assert requests.post(endpoint, data=body, headers=headers, timeout=30).status_code == 200
     for time in ("13/23/2026 10:00:00 AM", "11/23/2026 13:00:00 PM", "Mon, 99 Nov 2026 10:00:00 GMT", 5):
         assert emulator.publish(endpoint, [event(eventTime=time)]).status_code == 400
+
+
+@pytest.mark.our_choice("the service's own bound is not documented; a defect's 500 would be none")
+def test_an_event_may_nest_to_a_bound(emulator: Emulator, webhook: Subscriber) -> None:
+    """The deepest is delivered as it is; one level more, or a thousand, is 400."""
+    endpoint = emulator.topic("orders")
+    emulator.subscribe("orders", "sub", webhook.url)
+    deepest = limits.EVENT_DEPTH_MAX - 1
+    for levels in (deepest + 1, 1000, 100_000):
+        body = json.dumps([event(data=0)]).replace('"data": 0', f'"data": {"[" * levels}{"]" * levels}')
+        answer = requests.post(endpoint, data=body, headers={"aeg-sas-key": DEVELOPMENT_KEY}, timeout=30)
+        assert (answer.status_code, inner_code(answer)) == (400, "InputJsonInvalid")
+    data: list[Any] = []
+    for _ in range(deepest - 1):
+        data = [data]
+    assert emulator.publish(endpoint, [event(data=data)]).status_code == 200
+    assert webhook.wait_for(1)[0].document[0]["data"] == data
 
 
 @pytest.mark.seen_on_azure(PARITY)

@@ -159,6 +159,9 @@ def test_arm_wants_a_token_a_version_and_a_known_path(emulator: Emulator) -> Non
     assert missing.json()["error"]["code"] == "MissingApiVersionParameter"
     other = requests.get(topic, params={"api-version": "latest"}, headers={"authorization": "Bearer x"}, timeout=30)
     assert (other.status_code, other.json()["error"]["code"]) == (400, "InvalidApiVersionParameter")
+    deep = orjson.loads("[" * 300 + "]" * 300)
+    nested = emulator.arm("PUT", "/topics/orders", {"properties": {"eventTypeInfo": {"a": deep}}})
+    assert (nested.status_code, nested.json()["error"]["code"]) == (400, "InvalidRequestContent")
     assert emulator.arm("POST", "/topics/orders").status_code == 405
     subscription = "/partnerTopics/p/eventSubscriptions/sub"
     for method, path in (
