@@ -107,7 +107,8 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
             case "chaos":
                 from local.chaos.run import chaos
 
-                return asyncio.run(chaos(minutes=parsed.minutes, seed=parsed.seed, as_json=parsed.json))
+                settings = {name: getattr(parsed, name) for name in ("minutes", "seed", "kill_share")}
+                return asyncio.run(chaos(**settings, as_json=parsed.json))
             case _:
                 return asyncio.run(stack_verbs.run_wait(parsed))
     except expected as failure:
@@ -173,6 +174,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     chaos.add_argument("--minutes", type=float, default=1.0, help="how long (default %(default)s)")
     chaos.add_argument("--seed", type=int, default=0, help="the same seed decides the same (default %(default)s)")
+    chaos.add_argument(
+        "--kill-share", type=_share, default=0.45, help="of all disasters are kills (default %(default)s)"
+    )
     chaos.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
     for name, text in (
         ("seed", "send a few orders through the running service, to have something to look at"),
@@ -231,6 +235,16 @@ def _port(text: str) -> int:
     if port > 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port: give a number from 1 to 65535")
     return port
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share: give a number from 0 to 1")
+    return share
 
 
 def _positive(text: str) -> int:
