@@ -43,17 +43,24 @@ CLIENTS = 16
 """Commands in flight."""
 ORDERS = 150
 """Orders of one round; each gets two commands."""
+COMMANDS = 2 * ORDERS
 IDLE_COMMANDS = 40
 """Commands of one round whose lag is measured, one at a time."""
 POLL_SECONDS = 0.001
 SETTLE_SECONDS_MAX = 60.0
 
 
-class Cpu(NamedTuple):
-    """CPU seconds that processes have spent so far."""
+class Spent(NamedTuple):
+    """What a stack has used so far, or for one command."""
 
-    app: float
-    emulators: float
+    app_seconds: float
+    emulator_seconds: float
+    calls: float
+    units: float
+
+    def since(self, before: Spent, commands: int) -> Spent:
+        """For each command of those since `before`."""
+        return Spent(*((now - then) / commands for now, then in zip(self, before, strict=True)))
 
 
 @dataclass
@@ -86,10 +93,20 @@ class Side:
 
     async def round(self) -> None:
         """Measure once."""
-        orders = [f"busy-{number}" for number in range(ORDERS)]
-        before, counted = self._cpu(), await self._counted()
+        before = await self.spent()
         began = time.perf_counter()
-        left = iter(orders)
+        await self.burst("busy-")
+        self.measured.diverged += await self._until_projected("busy-", ORDERS)
+        self.measured.rates.append(COMMANDS / (time.perf_counter() - began))
+        each = (await self.spent()).since(before, COMMANDS)
+        self.measured.app_seconds.append(each.app_seconds)
+        self.measured.emulator_seconds.append(each.emulator_seconds)
+        self.measured.calls, self.measured.units = each.calls, each.units
+        await self._measure_lag()
+
+    async def burst(self, prefix: str) -> None:
+        """Lead a round's orders through two statuses, so many clients at once."""
+        left = iter(f"{prefix}{number}" for number in range(ORDERS))
 
         async def client() -> None:
             for order in left:
@@ -99,15 +116,16 @@ class Side:
                     await asyncio.sleep(0)
 
         await asyncio.gather(*(client() for _ in range(CLIENTS)))
-        self.measured.diverged += await self._until_projected("busy-", ORDERS)
-        commands = 2 * ORDERS
-        self.measured.rates.append(commands / (time.perf_counter() - began))
-        spent = self._cpu()
-        self.measured.app_seconds.append((spent.app - before.app) / commands)
-        self.measured.emulator_seconds.append((spent.emulators - before.emulators) / commands)
-        calls, units = await self._counted()
-        self.measured.calls, self.measured.units = (calls - counted[0]) / commands, (units - counted[1]) / commands
-        await self._measure_lag()
+
+    async def spent(self) -> Spent:
+        """CPU time of the app's host and of the two emulators so far, and what the Cosmos emulator has counted."""
+
+        def seconds(name: str) -> float:
+            process = psutil.Process(self.stack.supervisor.process_id(name))
+            family = [process, *process.children(recursive=True)]
+            return sum(sum(each.cpu_times()[:2]) for each in family)
+
+        return Spent(seconds("functions"), seconds("cosmos") + seconds("eventgrid"), *await self._counted())
 
     async def _measure_lag(self) -> None:
         for number in range(IDLE_COMMANDS):
@@ -133,7 +151,7 @@ class Side:
         deadline = time.perf_counter() + SETTLE_SECONDS_MAX
         while time.perf_counter() < deadline:
             # Asked before the views: what is delivered by now is in them.
-            waiting = await self._undelivered()
+            waiting = await self.undelivered()
             counts = self.views.query_items(query, parameters=[{"name": "@prefix", "value": prefix}])
             behind = orders - sum([int(str(each)) async for each in counts])
             if not behind or (not waiting and self.name in MAY_DIVERGE):
@@ -141,22 +159,12 @@ class Side:
             await asyncio.sleep(0.02)
         raise TimeoutError(f"{self.name}: {behind} of {orders} views are behind after {SETTLE_SECONDS_MAX:g} s")
 
-    async def _undelivered(self) -> int:
+    async def undelivered(self) -> int:
         """How many deliveries Event Grid has still to make."""
         async with aiohttp.ClientSession(headers={CONTROL_HEADER: "1"}) as session:
             answer = await session.get(f"{self.stack.url('eventgrid')}/_emulator/topics")
             topics = (await answer.json())["value"]
         return sum(int(each["waiting"]) for topic in topics for each in topic["eventSubscriptions"])
-
-    def _cpu(self) -> Cpu:
-        """CPU seconds so far of the app's host and of the two emulators."""
-
-        def spent(name: str) -> float:
-            process = psutil.Process(self.stack.supervisor.process_id(name))
-            family = [process, *process.children(recursive=True)]
-            return sum(sum(each.cpu_times()[:2]) for each in family)
-
-        return Cpu(spent("functions"), spent("cosmos") + spent("eventgrid"))
 
     async def _counted(self) -> tuple[float, float]:
         """(requests for documents, request units) that the Cosmos emulator has counted."""

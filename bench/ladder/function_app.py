@@ -25,7 +25,7 @@ from azure.eventgrid.aio import EventGridPublisherClient
 
 RUNGS = ("naive", "commit", "relay", "gate", "history")
 _RUNG = RUNGS.index(os.environ.get("RUNG", "naive"))
-HAS_COMMIT, HAS_RELAY, HAS_GATE, HAS_HISTORY = (_RUNG >= rung for rung in (1, 2, 3, 4))
+HAS_COMMIT, HAS_RELAY, HAS_GATE, HAS_HISTORY = (rung <= _RUNG for rung in (1, 2, 3, 4))
 LOOKS_MAX = 5
 """At a view that others are changing."""
 
