@@ -12,7 +12,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from local.environment import ROOT, SetupFailed, enter_environment, install_azurite
 
@@ -72,6 +72,7 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
     from local.bicep import BicepRefused
     from local.bicep_topology import read_bicep_topology
     from local.demo import demo
+    from local.load import RaceTooLong
     from local.orders_file import OrdersFileError
     from local.provision import ProvisioningFailed
     from local.state import DataInUse
@@ -81,6 +82,7 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
     from operations.errors import EXPECTED, advice
 
     expected = (
+        RaceTooLong,
         PortsTaken,
         DataInUse,
         ServiceFailed,
@@ -109,7 +111,17 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
             case "chaos":
                 from local.chaos.run import chaos
 
-                return asyncio.run(chaos(minutes=parsed.minutes, seed=parsed.seed, as_json=parsed.json))
+                settings = {name: getattr(parsed, name) for name in ("minutes", "seed", "kill_share")}
+                return asyncio.run(chaos(**settings, as_json=parsed.json))
+            case "backlog":
+                from local.load.backlog import backlog
+
+                return asyncio.run(backlog(events=parsed.events, seed=parsed.seed, as_json=parsed.json))
+            case "race":
+                from local.load.race import race
+
+                figures = {name: getattr(parsed, name) for name in ("commands", "orders", "clients")}
+                return asyncio.run(race(**figures, as_json=parsed.json))
             case _:
                 return asyncio.run(stack_verbs.run_wait(parsed))
     except expected as failure:
@@ -176,7 +188,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     chaos.add_argument("--minutes", type=float, default=1.0, help="how long (default %(default)s)")
     chaos.add_argument("--seed", type=int, default=0, help="the same seed decides the same (default %(default)s)")
+    chaos.add_argument(
+        "--kill-share", type=_share, default=0.45, help="of all disasters are kills (default %(default)s)"
+    )
     chaos.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
+    _load_verbs(verbs)
     for name, text in (
         ("seed", "send a few orders through the running service, to have something to look at"),
         ("reset", "empty the running stack, and provision it again"),
@@ -208,6 +224,18 @@ def _deployment_arguments(parser: argparse.ArgumentParser) -> None:
     elsewhere.add_argument(
         "--settings", type=Path, metavar="FILE", help="its app settings (else the environment), as for operations"
     )
+
+
+def _load_verbs(verbs: Any) -> None:
+    backlog = verbs.add_parser("backlog", help="let events wait while the read side is down, and see them drain")
+    backlog.add_argument("--events", type=_positive, default=100_000, help="how many (default %(default)s)")
+    backlog.add_argument("--seed", type=int, default=0, help="of the order in which they are published (0)")
+    race = verbs.add_parser("race", help="send every change of an order from many clients at once")
+    race.add_argument("--commands", type=_positive, default=10_000, help="at least (default %(default)s)")
+    race.add_argument("--orders", type=_positive, default=200, help="that they are about (default %(default)s)")
+    race.add_argument("--clients", type=_positive, default=32, help="of each change, at once (default %(default)s)")
+    for each in (backlog, race):
+        each.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
 
 
 def _data_argument(parser: argparse.ArgumentParser) -> None:
@@ -247,6 +275,16 @@ def _port(text: str) -> int:
     if port > 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port: give a number from 1 to 65535")
     return port
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share: give a number from 0 to 1")
+    return share
 
 
 def _positive(text: str) -> int:

@@ -62,9 +62,12 @@ class OrderService:
     async def __aexit__(self, *failure: object) -> None:
         await self._session.close()
 
-    async def update(self, order_id: str, status: str, *, idempotency_key: str | None = None) -> Answer:
+    async def update(
+        self, order_id: str, status: str, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> Answer:
         """Command a status; a busy or unreachable service is asked again with the same key, so many times at most."""
-        headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
+        condition = {"if-match": if_match} if if_match else {}
+        headers = {**condition, **({"idempotency-key": idempotency_key} if idempotency_key else {})}
         for attempt in range(RETRIES_MAX):
             try:
                 answer = await self.request(
@@ -77,7 +80,7 @@ class OrderService:
             else:
                 if answer.status not in BUSY or attempt == RETRIES_MAX - 1:
                     return answer
-                headers = {"idempotency-key": answer.headers.get("Idempotency-Key", idempotency_key or "")}
+                headers = {**condition, "idempotency-key": answer.headers.get("Idempotency-Key", idempotency_key or "")}
                 wait = min(float(answer.headers.get("Retry-After", "1")), RETRY_SECONDS_MAX)
             self.retries += 1
             await asyncio.sleep(wait)
