@@ -23,7 +23,7 @@ from tests.served_app import FUNCTION_KEY, served_app
 
 ROOT = Path(__file__).parent.parent.parent
 RUN_SECONDS_MAX = 110
-QUIETLY = ("-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore:Unverified HTTPS request")
+QUIETLY = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:schemathesis", "-W", "ignore:Unverified HTTPS request")
 """The Cosmos DB SDK never verifies this machine."""
 TESTS = ("tests/emulators/cosmos/test_items.py", "tests/emulators/eventgrid/test_publishing.py")
 WHICH = (
