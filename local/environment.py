@@ -31,10 +31,10 @@ def enter_environment(arguments: list[str]) -> None:
     if inside and not synced:
         return
     command = [str(_python()), "-m", "local", *arguments]
+    # Where it was started, so that a file named on the command line is the one that was meant.
     if os.name == "posix":
-        os.chdir(ROOT)
         os.execv(command[0], command)  # noqa: S606 - the same program in its own environment
-    sys.exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
+    sys.exit(subprocess.run(command, check=False).returncode)
 
 
 def install_azurite() -> None:

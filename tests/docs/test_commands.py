@@ -38,6 +38,8 @@ NOT_RUN = {
     "export AZURE_COSMOS_ENDPOINT=https://NAME.documents.azure.com AZURE_COSMOS_KEY=KEY": "an account's",
     "python -m local test --target=azure tests/emulators/cosmos -rs": "tests/target runs it on a stand-in for Azure",
     "python -m local test --target=azure tests/emulators/cosmos --record-differences": "likewise",
+    "pip install local-azure-emulators pytest -r requirements.txt": "tests/packaging installs the wheel of this tree",
+    "python -m pytest": "tests/examples runs it in a copy of each example",
     "python -m local conformance --target azure --quick": "it asks an account for half an hour",
 }
 ENDS_WITH = {"--set OrdersWriteContainer=orders-write-eu": 1}
@@ -86,6 +88,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         local_settings["Values"] |= settings
         shutil.copytree(ROOT / "docs" / "examples" / "http", tmp_path / "desk")
         (tmp_path / "desk" / "local.settings.json").write_text(json.dumps(local_settings), encoding="utf-8")
+        (tmp_path / "desk" / "orders.ndjson").write_text(
+            '{"orderId": "order-2", "status": "created"}', encoding="utf-8"
+        )
         (tmp_path / "desk" / ".venv").symlink_to(sys.prefix)
         yield Desk(
             tmp_path / "desk",
