@@ -20,6 +20,7 @@ from tests.emulators.functions_host.running import RunningHost
 from tests.remote import Remote, remote
 
 COMMAND_SECONDS_MAX = 100
+pytestmark = pytest.mark.timeout(300)  # seconds on two cores of one's own
 ORDERS = [{"orderId": f"o-{number}", "status": status} for status in ("created", "approved") for number in range(4)]
 
 

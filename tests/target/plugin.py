@@ -12,7 +12,6 @@ from tests.target.differences import Differences
 from tests.target.selection import reason_to_skip
 
 LIST = Path(__file__).parent / "differences.json"
-DIFFERENCES = pytest.StashKey[Differences]()
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -47,9 +46,9 @@ class AgainstAzure:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-        """A listed difference, or one to be recorded, is an expected failure."""
+        """A listed difference, or one to be recorded, is an expected failure; a fixture that fails never is."""
         report: pytest.TestReport = yield  # type: ignore[assignment]
-        if report.failed and (self._recording or item.nodeid in self._differences.listed):
+        if report.when == "call" and report.failed and (self._recording or item.nodeid in self._differences.listed):
             listed = self._differences.listed.get(item.nodeid, {}).get("answered")
             report.outcome = "skipped"  # with `wasxfail` pytest tells it as an expected failure
             report.wasxfail = listed or str(call.excinfo.value if call.excinfo else "")

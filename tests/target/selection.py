@@ -3,20 +3,19 @@ skipped with its reason."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 COSMOS, EVENT_GRID, JOURNEYS = "tests/emulators/cosmos/", "tests/emulators/eventgrid/", "tests/journeys/"
-DOORS = {
-    COSMOS: {"account", "url", "client", "database", "container", "door"},
-    EVENT_GRID: {"emulator"},
-    JOURNEYS: {"service"},
-}
-"""Fixtures that lead to Azure when told to."""
+DOORS = {COSMOS: "account", EVENT_GRID: "emulator", JOURNEYS: "service"}
+"""The fixture of each room that leads to Azure when told to; all others that do stand on it."""
 UNAVAILABLE = {
     "clock": "turns the emulator's clock",
     "webhook": "needs a webhook that Azure can reach",
     "webhooks": "needs a webhook that Azure can reach",
     "azurite": "needs Azurite",
+    "blobs": "needs a store of blobs that it can look into",
 }
 
 
@@ -29,15 +28,9 @@ def reason_to_skip(item: pytest.Item) -> str | None:
         return f"needs the emulator: {mark.args[0]}"
     if item.get_closest_marker("our_choice"):
         return "our own choice, where Azure says nothing"
-    asked = set(getattr(item, "fixturenames", ()))
-    directly = set(_argument_names(item))
-    for name, reason in UNAVAILABLE.items():
-        if name in directly:
-            return reason
-    return None if asked & DOORS[room] else "starts what it tests by itself"
-
-
-def _argument_names(item: pytest.Item) -> tuple[str, ...]:
-    """The fixtures that the test itself asks for, not those that fixtures ask for."""
-    info = getattr(item, "_fixtureinfo", None)
-    return tuple(info.argnames) if info else ()
+    info: Any = getattr(item, "_fixtureinfo", None)
+    if info is None or DOORS[room] not in info.names_closure:
+        return "starts what it tests by itself"
+    # What the test itself asks for, not what fixtures ask for: the account's own has a clock, too.
+    directly = {*info.argnames, *({"azurite", "blobs"} & set(info.names_closure))}
+    return next((reason for name, reason in UNAVAILABLE.items() if name in directly), None)

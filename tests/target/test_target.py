@@ -31,7 +31,10 @@ WHICH = (
     "or cloud_events_by or the_sdk or what_routes"
 )
 """Some that are asked, and one of each kind that is not."""
-pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Unverified HTTPS request"),
+    pytest.mark.timeout(300),  # runs of pytest within a run
+]
 
 
 @dataclass(frozen=True)
