@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from tests.identity import azurite_with_tokens, emulator, identity_endpoint
 ROOT = Path(__file__).parent.parent
 ARM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid/topics"
 DEAD_LETTERS = "dead-letters"
+SUBSCRIBED_SECONDS_MAX = 60
 DEPLOYED = (
     "function_app.py",
     "host.json",
@@ -72,8 +74,9 @@ class Remote:
         endpoint = f"{host.url}/runtime/webhooks/eventgrid?functionName=UpdateOrderStatusReadModel"
         path = f"{ARM}/orders/providers/Microsoft.EventGrid/eventSubscriptions/order-read-model"
         self.arm("PUT", path, {"destination": {"endpointType": "WebHook", "properties": {"endpointUrl": endpoint}}})
-        while self.arm("GET", path)["provisioningState"] != "Succeeded":
-            continue
+        deadline = time.monotonic() + SUBSCRIBED_SECONDS_MAX
+        while (state := self.arm("GET", path)["provisioningState"]) != "Succeeded":
+            assert time.monotonic() < deadline, state
 
     def arm(self, method: str, path: str, properties: object = None) -> dict[str, str]:
         """A call of the control plane; the resource's properties."""
