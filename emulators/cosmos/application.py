@@ -92,7 +92,7 @@ class Emulator:
 
     async def handle(self, request: Request) -> Response:
         """The answer to any request."""
-        if self._control.owns(request.path):
+        if self._control.owns(request.raw_path):
             return await self._control.handle(request)
         return await self._serve(request, signed=True)
 
@@ -109,7 +109,8 @@ class Emulator:
         clock = self._account.clock
         started = clock.now()
         activity_id = request.headers.get("x-ms-activity-id") or self._account.ids.guid()
-        target = parse_target(request.raw_path)
+        path = request.raw_path
+        target = parse_target(path)
         action = action_of(request, target)
         name = operation_name(target, action)
         try:
@@ -121,7 +122,7 @@ class Emulator:
             response = await self._answer(request, target, action, name, activity_id)
         except Refused as refused:
             response = refusal(refused, activity_id)
-        path, seconds = request.raw_path, clock.now() - started
+        seconds = clock.now() - started
         self._metrics.note(
             Served(request.method, path, name, response.status, response.headers, started, seconds, activity_id)
         )

@@ -65,7 +65,7 @@ class Target:
             return False
 
 
-@lru_cache(maxsize=1024)  # clients repeat few paths: feeds and what is hot
+@lru_cache(maxsize=256)  # clients repeat few paths: feeds and what is hot
 def parse_target(raw_path: str) -> Target:
     """A path, still percent-encoded, taken apart; names may hold encoded slashes."""
     path = raw_path.strip("/")
@@ -158,11 +158,12 @@ class Call:
 
     def container(self) -> Container:
         """The container in the path, which must be the one that the request intended. Raises Refused."""
-        resource = self.resource(2)
+        catalog, names = self.account.store.catalog, self.target.names
+        container = catalog.container_at(names[0], names[1]) or catalog.container(self.resource(2))
         intended = self.request.headers.get("x-ms-cosmos-intended-collection-rid")
-        if intended is not None and intended != resource.rid:
+        if intended is not None and intended != container.resource.rid:
             raise Refused(errors.CONTAINER_RID_MISMATCH)
-        return self.account.store.catalog.container(resource)
+        return container
 
     def partition_key(self, container: Container) -> Key:
         """The whole partition key in the headers. Raises Refused when there is none or it lacks components."""
