@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from emulators.base.doorway import Entrance
 from emulators.base.serving import DRAIN_SECONDS_MAX
 
 HEADER_BYTES_MAX = 64 * 1024
@@ -25,8 +26,13 @@ class Server(uvicorn.Server):
     """uvicorn without its signal handling (it re-raises SIGTERM after draining; we exit 0) and with a ready call."""
 
     def __init__(
-        self, app: Callable[..., Awaitable[None]], tls: ssl.SSLContext | None, ready: Callable[[], None]
+        self,
+        app: Callable[..., Awaitable[None]],
+        tls: ssl.SSLContext | None,
+        ready: Callable[[], None],
+        doorway: socket.socket | None = None,
     ) -> None:
+        """`doorway` is the inner end of one, by which connections come that another process has accepted."""
         config = uvicorn.Config(
             app,
             http=Protocol,
@@ -42,16 +48,31 @@ class Server(uvicorn.Server):
         config.ssl = tls
         super().__init__(config)
         self._ready = ready
+        self._doorway = doorway
+        self._entrance: Entrance | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve, and say so."""
         await super().startup(sockets)
+        if self._doorway is not None:
+            self._entrance = Entrance(self._doorway, self._make_protocol, self.config.ssl)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is idle, wait for what is under way: uvicorn counts the connections that it has by now."""
+        if self._entrance is not None:
+            await self._entrance.entered(FIRST_REQUEST_SECONDS_MAX)
+        await super().shutdown(sockets)
 
     def stop_accepting(self) -> None:
         """Take no further connection, at once: uvicorn itself looks ten times a second."""
         for server in getattr(self, "servers", ()):
             server.close()
+        if self._entrance is not None:
+            self._entrance.close()
+
+    def _make_protocol(self) -> Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
