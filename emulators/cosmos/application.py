@@ -28,7 +28,7 @@ from emulators.cosmos.sessions import charge_factor, check_consistency
 from emulators.cosmos.store.files import Store
 from emulators.cosmos.store.snapshots import Snapshots
 from emulators.cosmos.throttle import Throttle
-from emulators.cosmos.wire import Call, Target, parse_target, refusal
+from emulators.cosmos.wire import Call, Target, refusal, target_of
 
 logger = logging.getLogger("cosmos")
 
@@ -110,7 +110,7 @@ class Emulator:
         started = clock.now()
         activity_id = request.headers.get("x-ms-activity-id") or self._account.ids.guid()
         path = request.raw_path
-        target = parse_target(path)
+        target = target_of(request)
         action = action_of(request, target)
         name = operation_name(target, action)
         try:

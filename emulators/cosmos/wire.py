@@ -34,6 +34,7 @@ DECORATION = {
     "x-ms-number-of-read-regions": "0",
 }
 """Headers that clients log and do not act on."""
+_ITEM = "dbs/*/colls/*/docs/*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,12 @@ def parse_target(raw_path: str) -> Target:
     types, names = tuple([segment.lower() for segment in segments[::2]]), tuple(segments[1::2])
     is_feed = len(types) > len(names)
     return Target(types, names, is_feed, "/*/".join(types) + ("" if is_feed else "/*"), types[-1])
+
+
+def target_of(request: Request) -> Target:
+    """What a request's path names. The service has no queries: @azure/cosmos leaves an id's question mark bare."""
+    target = parse_target(request.raw_path)
+    return parse_target(request.target) if target.shape == _ITEM and "?" in request.target else target
 
 
 @dataclass(slots=True)

@@ -174,7 +174,8 @@ def _component_query(
     rewrites: bool,
 ) -> dict[str, Any]:
     """One partition's part in one score, as a `queryInfo`."""
-    plan = Plan(has_select_value=False, has_non_streaming_order_by=non_streaming)
+    # Without order items there is nothing to merge by: a client that is told of an order would merge all the same.
+    plan = Plan(has_select_value=False, has_non_streaming_order_by=non_streaming and rewrites)
     root = Name(query.sources[0].name or "")
     scores = ArrayLiteral(tuple(each.shown(turned=not rewrites) for each in components))
     rows = None if take is None else max((skip or 0) + take, COMPONENT_RESULTS_MIN // 2) * 2
