@@ -15,7 +15,7 @@ from emulators.base.control import Control
 from emulators.base.faults import Act, Faults, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
-from emulators.cosmos import control, errors, limits
+from emulators.cosmos import control, errors, limits, negotiation
 from emulators.cosmos.account import WELL_KNOWN_KEY, Account, Consistency, decode_key
 from emulators.cosmos.auth import authorize, require_authorization
 from emulators.cosmos.errors import Refused
@@ -131,6 +131,7 @@ class Emulator:
 
     async def _answer(self, request: Request, target: Target, action: str, name: str, activity_id: str) -> Response:
         operation = route(request, target, action)
+        negotiation.check(request.headers)
         call = Call(self._account, request, target, activity_id)
         call.charge_factor = charge_factor(check_consistency(call), target, action)
         act = None
