@@ -13,10 +13,11 @@ import orjson
 from emulators.cosmos import errors
 from emulators.cosmos.errors import Refused
 
-_VERSIONS = frozenset(
-    "2014-08-21 2015-04-08 2015-06-03 2015-08-06 2015-12-16 2016-05-30 2016-07-11 2016-11-14 2017-01-19 2017-02-22 "
-    "2017-05-03 2017-11-15 2018-06-18 2018-08-31 2018-09-17 2018-12-31 2020-07-15".split()
-)
+_VERSIONS = (
+    "2014-08-21", "2015-04-08", "2015-06-03", "2015-08-06", "2015-12-16", "2016-05-30", "2016-07-11",
+    "2016-11-14", "2017-01-19", "2017-02-22", "2017-05-03", "2017-11-15", "2018-06-18", "2018-08-31",
+    "2018-09-17", "2018-12-31", "2020-07-15",
+)  # fmt: skip
 """API versions that the REST reference lists, and those of the SDKs."""
 _NEWEST = max(_VERSIONS)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")

@@ -28,10 +28,10 @@ def stream(*rows: bytes) -> bytes:
 
 
 def operation(
-    kind: int, *, id: str | None = None, body: Any = None, key: str | None = None, sparse: bytes = b""
+    kind: int, *, name: str | None = None, body: Any = None, key: str | None = None, sparse: bytes = b""
 ) -> bytes:
     """The row of one operation."""
-    values = [key, None, id, None, None if body is None else json.dumps(body)]
+    values = [key, None, name, None, None if body is None else json.dumps(body)]
     bits = 3 | sum(1 << bit for bit, value in enumerate(values, start=2) if value is not None)
     variable = b"".join(sized(value.encode()) for value in values if value is not None)
     return OPERATION + struct.pack("<Bii", bits, kind, 2) + variable + sparse
@@ -86,19 +86,20 @@ def post(door: Door, container: ContainerProxy, body: bytes, **headers: str) -> 
 def test_a_batch_in_rows_is_done_and_answered_in_rows(door: Door, container: ContainerProxy) -> None:
     """Each kind of operation, in order; bodies, ETags and charges come back; minimal ones come without a body."""
     body = stream(
-        operation(CREATE, id="a", body={"id": "a", "pk": "x", "n": 1}),
-        operation(READ, id="a"),
-        operation(REPLACE, id="a", body={"id": "a", "pk": "x", "n": 2}),
+        operation(CREATE, name="a", body={"id": "a", "pk": "x", "n": 1}),
+        operation(READ, name="a"),
+        operation(REPLACE, name="a", body={"id": "a", "pk": "x", "n": 2}),
         operation(UPSERT, body={"id": "b", "pk": "x", "long": "é" * 200}, sparse=b"\x03\x0c"),
-        operation(PATCH, id="b", body={"operations": [{"op": "set", "path": "/m", "value": 1}]}),
-        operation(DELETE, id="a"),
+        operation(PATCH, name="b", body={"operations": [{"op": "set", "path": "/m", "value": 1}]}),
+        operation(DELETE, name="a"),
     )
     answer = post(door, container, body)
     assert answer.status_code == 200
     done = results(answer)
     assert [each["status"] for each in done] == [201, 200, 200, 201, 200, 204]
     assert [json.loads(each["body"]).get("n") for each in done if "body" in each] == [1, 1, 2, None]
-    assert "body" not in done[3] and "body" not in done[5]
+    assert "body" not in done[3]
+    assert "body" not in done[5]
     assert json.loads(done[2]["body"])["_etag"].encode() == done[2]["etag"] != done[0]["etag"]
     assert sum(each["charge"] for each in done) == pytest.approx(float(answer.headers["x-ms-request-charge"]), abs=0.1)
     assert [item["id"] for item in container.read_all_items()] == ["b"]
@@ -111,7 +112,7 @@ def test_a_batch_in_rows_happens_whole_or_not_at_all(door: Door, container: Cont
     container.create_item({"id": "a", "pk": "x"})
     body = stream(
         operation(CREATE, body={"id": "b", "pk": "x"}),
-        operation(REPLACE, id="a", body={"id": "a", "pk": "x", "n": 1}, sparse=if_match('"stale"')),
+        operation(REPLACE, name="a", body={"id": "a", "pk": "x", "n": 1}, sparse=if_match('"stale"')),
     )
     answer = post(door, container, body)
     assert answer.status_code == 207
@@ -148,10 +149,10 @@ def test_bulk_in_rows_carries_a_key_for_each_operation(door: Door, container: Co
         SEGMENT + RECORD + struct.pack("<iI", 1 << 30, 0),
         SEGMENT + RECORD + struct.pack("<iI", 4, 7) + b"abcd",
         stream(OPERATION),
-        stream(operation(READ, id="a") + b"\x14"),
-        stream(operation(READ, id="a") + b"\x14\x63\x00"),
-        stream(operation(READ, id="a") + b"\x2c\x09\x00"),
-        stream(operation(99, id="a")),
+        stream(operation(READ, name="a") + b"\x14"),
+        stream(operation(READ, name="a") + b"\x14\x63\x00"),
+        stream(operation(READ, name="a") + b"\x2c\x09\x00"),
+        stream(operation(99, name="a")),
         stream(OPERATION + struct.pack("<Bii", 0b10011, READ, 2) + b"\xff" * 12),
         stream(OPERATION + struct.pack("<Bii", 0b10011, READ, 2) + sized(b"\xff")),
         stream(OPERATION + struct.pack("<Bii", 0b1000011, CREATE, 2) + sized(b"{no json")),
@@ -171,7 +172,7 @@ def test_rows_that_were_damaged_on_the_way_are_never_a_failure_of_ours(
     door: Door, container: ContainerProxy, cut: int, flipped: int, value: int
 ) -> None:
     """A byte changed, the end cut off: done as read, or refused."""
-    whole = bytearray(stream(operation(UPSERT, id="a", body={"id": "a", "pk": "x"}), operation(READ, id="a")))
+    whole = bytearray(stream(operation(UPSERT, name="a", body={"id": "a", "pk": "x"}), operation(READ, name="a")))
     whole[flipped % len(whole)] = value
     answer = post(door, container, bytes((0x81,)) + bytes(whole[1 : len(whole) - cut % len(whole)]))
     assert answer.status_code in (200, 207, 400)
