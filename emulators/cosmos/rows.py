@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -29,8 +29,6 @@ _TRUE, _FALSE, _INT32, _UINT32, _FLOAT64, _UTF8 = 3, 2, 7, 11, 16, 20
 """Type codes of sparse columns."""
 _OPERATION_TYPES = {0: "Create", 1: "Patch", 2: "Read", 4: "Delete", 5: "Replace", 20: "Upsert"}
 """The .NET SDK's OperationType, as far as batches have it."""
-_VARIABLE = ("partitionKey", "effectivePartitionKey", "id", "binaryId", "resourceBody")
-"""An operation's variable columns in order; their bits follow those of the two fixed ones."""
 _SPARSE = {
     8: "indexingDirective",
     9: "ifMatch",
@@ -112,11 +110,31 @@ class _Reader:
             if shift > 63:
                 raise RowError("a length has too many bytes")
 
+    def binary(self) -> bytes:
+        return self.take(self.varuint())
+
     def text(self) -> str:
         try:
-            return self.take(self.varuint()).decode()
+            return self.binary().decode()
         except UnicodeDecodeError:
             raise RowError("a text is not UTF-8") from None
+
+    def json(self) -> object:
+        try:
+            value: object = orjson.loads(self.binary())
+        except orjson.JSONDecodeError:
+            raise RowError("a resourceBody is not JSON") from None
+        return value
+
+
+_VARIABLE: Mapping[str, Callable[[_Reader], object]] = {
+    "partitionKey": _Reader.text,
+    "effectivePartitionKey": _Reader.binary,
+    "id": _Reader.text,
+    "binaryId": _Reader.binary,
+    "resourceBody": _Reader.json,
+}
+"""How an operation's variable columns are read, in their order; their bits follow those of the two fixed ones."""
 
 
 def _operation(reader: _Reader) -> dict[str, Any]:
@@ -125,24 +143,14 @@ def _operation(reader: _Reader) -> dict[str, Any]:
         raise RowError("a row is no operation")
     operation: dict[str, Any] = {"operationType": _OPERATION_TYPES.get(kind, f"number {kind}")}
     for bit, name in enumerate(_VARIABLE, start=2):
-        if not bits >> bit & 1:
-            continue
-        if name in ("effectivePartitionKey", "binaryId"):
-            raise RowError(f"{name} is not implemented in this emulator")
-        operation[name] = _body(reader.take(reader.varuint())) if name == "resourceBody" else reader.text()
+        if bits >> bit & 1:
+            operation[name] = _VARIABLE[name](reader)
     while not reader.is_done:
         code, column = reader.take(1)[0], reader.varuint()
         if column not in _SPARSE:
             raise RowError(f"an operation has no column {column}")
         operation[_SPARSE[column]] = _sparse(reader, code)
     return operation
-
-
-def _body(text: bytes) -> object:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise RowError("a resourceBody is not JSON") from None
 
 
 def _sparse(reader: _Reader, code: int) -> object:

@@ -28,6 +28,8 @@ from emulators.cosmos.store.documents import Address, Stored, Writer, address
 from emulators.cosmos.wire import Call, answer, container_headers, format_charge
 
 MULTI_STATUS = 207
+_UNBUILT = ("effectivePartitionKey", "binaryId", "timeToLiveInSeconds")
+"""Members of an operation that only the service's own clients send."""
 
 
 @dataclass(slots=True)
@@ -214,6 +216,11 @@ def _parse(body: object) -> list[dict[str, Any]]:
     for operation in body:
         if operation.get("operationType") not in _DO:
             raise Refused(errors.BAD_REQUEST, f"A batch operation takes an operationType of {', '.join(_DO)}.")
+        unbuilt = [name for name in _UNBUILT if name in operation]
+        if str(operation.get("indexingDirective")).lower() == "exclude":
+            unbuilt.append("indexingDirective Exclude")
+        if unbuilt:
+            raise Refused(errors.NOT_BUILT, f"{unbuilt[0]} of a batch operation is not implemented in this emulator.")
     return body
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from azure.cosmos import ContainerProxy, DatabaseProxy, PartitionKey
 from azure.cosmos.exceptions import CosmosHttpResponseError
+
+from tests.emulators.cosmos.http import Door
 
 NOSQL = "learn.microsoft.com/azure/cosmos-db/nosql"
 
@@ -65,6 +68,24 @@ def test_index_metrics_name_the_paths_that_a_filter_uses(container: ContainerPro
     assert [(each["FilterExpression"], each["IndexSpec"]) for each in utilization["UtilizedSingleIndexes"]] == [
         ("(c.a.b = 5)", "/a/b/?")
     ]
+
+
+@pytest.mark.read_in_sdk("@azure/cosmos FeedResponse.indexMetrics: URL-encoded JSON, asked for by a header of its own")
+def test_index_metrics_come_in_the_second_form_too(door: Door, container: ContainerProxy) -> None:
+    """Each index is told once, single and composite ones, of those that served the query."""
+    headers = {
+        "content-type": "application/query+json",
+        "x-ms-documentdb-isquery": "true",
+        "x-ms-documentdb-partitionkey": '["x"]',
+        "x-ms-cosmos-populateindexmetrics-V2": "true",
+    }
+    asked = {"query": "SELECT * FROM c WHERE c.a = 5 OR c.a = 6"}
+    answer = door.call("POST", f"{container.container_link}/docs", asked, headers)
+    told = json.loads(unquote(answer.headers["x-ms-cosmos-index-utilization"]))
+    assert told == {
+        "UtilizedIndexes": {"SingleIndexes": [{"IndexSpec": "/pk/?"}, {"IndexSpec": "/a/?"}], "CompositeIndexes": []},
+        "PotentialIndexes": {"SingleIndexes": [], "CompositeIndexes": []},
+    }
 
 
 @pytest.fixture

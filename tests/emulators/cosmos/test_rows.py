@@ -139,6 +139,19 @@ def test_bulk_in_rows_carries_a_key_for_each_operation(door: Door, container: Co
     assert (answer.status_code, [each["status"] for each in results(answer)]) == (207, [409, 201])
 
 
+@pytest.mark.our_choice("what is not built says so by name")
+@pytest.mark.parametrize(
+    ("sparse", "name"), [(b"\x14\x08\x07Exclude", "Exclude"), (b"\x07\x0b\x05\0\0\0", "timeToLiveInSeconds")]
+)
+def test_what_is_not_built_in_a_row_is_told_by_name(
+    door: Door, container: ContainerProxy, sparse: bytes, name: str
+) -> None:
+    """501, and nothing is stored."""
+    answer = post(door, container, stream(operation(CREATE, body={"id": "a", "pk": "x"}, sparse=sparse)))
+    assert (answer.status_code, name in answer.text) == (501, True)
+    assert list(container.read_all_items()) == []
+
+
 @pytest.mark.our_choice("bad input gets a clear error")
 @pytest.mark.parametrize(
     "body",
