@@ -70,8 +70,10 @@ def search_plan(
     skip = None if query.offset is None else count_of(query.offset, parameters)
     taken = query.limit or query.select.top
     take = None if taken is None else count_of(taken, parameters)
+    # Of several scores the client makes its own order; one score's rows it takes in the order that it is told.
+    rewrites = rewrites_order or len(components) == 1
     asked = [
-        _component_query(query, components, each, skip, take, non_streaming=non_streaming, rewrites=rewrites_order)
+        _component_query(query, components, each, skip, take, non_streaming=non_streaming, rewrites=rewrites)
         for each in components
     ]
     info = {

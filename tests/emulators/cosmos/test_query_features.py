@@ -88,6 +88,23 @@ def test_index_metrics_come_in_the_second_form_too(door: Door, container: Contai
     }
 
 
+@pytest.mark.read_in_sdk("@azure/cosmos HybridQueryExecutionContext: a component told as ordered is merged as ordered")
+def test_a_ranked_query_without_order_items_names_no_order(door: Door, container: ContainerProxy) -> None:
+    """A client that fuses rankings itself is not told of an order; one that wants items, or has one ranking, is."""
+    single, ordered = "FullTextScore(c.a, 'x')", [True, ["Descending"]]
+    fused = f"RRF({single}, FullTextScore(c.b, 'y'))"
+    skipping, features = ", HybridSearchSkipOrderByRewrite", "HybridSearch, NonStreamingOrderBy, OrderBy, Top"
+    for rank, skips, told in ((fused, skipping, [False, []]), (fused, "", ordered), (single, skipping, ordered)):
+        ranked = f"SELECT TOP 3 c.id FROM c ORDER BY RANK {rank}"
+        headers = {
+            "x-ms-cosmos-is-query-plan-request": "True",
+            "x-ms-cosmos-supported-query-features": features + skips,
+        }
+        plan = door.call("POST", f"{container.container_link}/docs", {"query": ranked}, headers).json()
+        for component in plan["hybridSearchQueryInfo"]["componentQueryInfos"]:
+            assert [component["hasNonStreamingOrderBy"], component["orderBy"]] == told
+
+
 @pytest.fixture
 def shapes(database: DatabaseProxy) -> ContainerProxy:
     """Items with a vector and a text, over a Euclidean policy."""
