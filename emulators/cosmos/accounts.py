@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from emulators.base.serving import Application, Request, Response
 from emulators.cosmos.auth import is_signed_by
-from emulators.cosmos.wire import parse_target
+from emulators.cosmos.wire import target_of
 
 ACCOUNT_HEADER = "x-emulator-account"
 """Names an account to the control endpoints, which are called without authorization."""
@@ -38,7 +38,7 @@ def together(members: Mapping[str, Member]) -> Application:
         for name in (request.headers.get(ACCOUNT_HEADER, ""), host.partition(".")[0]):
             if named := members.get(name.lower()):
                 return named
-        target = parse_target(request.raw_path)
+        target = target_of(request)
         return next((each for each in members.values() if is_signed_by(each.key, request, target)), first)
 
     async def handle(request: Request) -> Response:

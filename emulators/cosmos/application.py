@@ -15,7 +15,7 @@ from emulators.base.control import Control
 from emulators.base.faults import Act, Faults, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
-from emulators.cosmos import control, errors, limits
+from emulators.cosmos import control, errors, limits, negotiation
 from emulators.cosmos.account import WELL_KNOWN_KEY, Account, Consistency, decode_key
 from emulators.cosmos.auth import authorize, require_authorization
 from emulators.cosmos.errors import Refused
@@ -28,7 +28,7 @@ from emulators.cosmos.sessions import charge_factor, check_consistency
 from emulators.cosmos.store.files import Store
 from emulators.cosmos.store.snapshots import Snapshots
 from emulators.cosmos.throttle import Throttle
-from emulators.cosmos.wire import Call, Target, parse_target, refusal
+from emulators.cosmos.wire import Call, Target, refusal, target_of
 
 logger = logging.getLogger("cosmos")
 
@@ -92,7 +92,7 @@ class Emulator:
 
     async def handle(self, request: Request) -> Response:
         """The answer to any request."""
-        if self._control.owns(request.path):
+        if self._control.owns(request.raw_path):
             return await self._control.handle(request)
         return await self._serve(request, signed=True)
 
@@ -109,7 +109,8 @@ class Emulator:
         clock = self._account.clock
         started = clock.now()
         activity_id = request.headers.get("x-ms-activity-id") or self._account.ids.guid()
-        target = parse_target(request.raw_path)
+        path = request.raw_path
+        target = target_of(request)
         action = action_of(request, target)
         name = operation_name(target, action)
         try:
@@ -121,7 +122,7 @@ class Emulator:
             response = await self._answer(request, target, action, name, activity_id)
         except Refused as refused:
             response = refusal(refused, activity_id)
-        path, seconds = request.raw_path, clock.now() - started
+        seconds = clock.now() - started
         self._metrics.note(
             Served(request.method, path, name, response.status, response.headers, started, seconds, activity_id)
         )
@@ -130,6 +131,7 @@ class Emulator:
 
     async def _answer(self, request: Request, target: Target, action: str, name: str, activity_id: str) -> Response:
         operation = route(request, target, action)
+        negotiation.check(request.headers)
         call = Call(self._account, request, target, activity_id)
         call.charge_factor = charge_factor(check_consistency(call), target, action)
         act = None

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 import mmh3
@@ -141,6 +142,7 @@ def parse_path(path: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+@lru_cache(maxsize=256)
 def parse_header(text: str) -> Key:
     """The components of a partition key header, for example `["a", 1, {}]`. Raises PartitionKeyError."""
     try:

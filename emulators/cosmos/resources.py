@@ -115,5 +115,5 @@ def envelope(kind: str, rid: str, bodies: list[Any]) -> bytes:
 def _position(continuation: str) -> int:
     position = whole_number(continuation or "0")
     if position is None:
-        raise Refused(errors.BAD_HEADER, "The continuation token is invalid.")
+        raise Refused(errors.BAD_CONTINUATION)
     return position

@@ -65,7 +65,7 @@ def parse_place(container: Container, token: str) -> Place | None:
     numbers = [number for each in token.split("~") if (number := whole_number(each)) is not None]
     pairs = tuple(zip(numbers[::2], numbers[1::2], strict=False))
     if 2 * len(pairs) != token.count("~") + 1 or any(_ever(container, range_id) is None for range_id, _ in pairs):
-        raise Refused(errors.BAD_HEADER, "The continuation token is invalid.")
+        raise Refused(errors.BAD_CONTINUATION)
     return Place(*pairs[0], pairs[1:])
 
 

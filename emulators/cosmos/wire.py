@@ -34,6 +34,7 @@ DECORATION = {
     "x-ms-number-of-read-regions": "0",
 }
 """Headers that clients log and do not act on."""
+_ITEM = "dbs/*/colls/*/docs/*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Target:
             return False
 
 
-@lru_cache(maxsize=1024)  # clients repeat few paths: feeds and what is hot
+@lru_cache(maxsize=256)  # clients repeat few paths: feeds and what is hot
 def parse_target(raw_path: str) -> Target:
     """A path, still percent-encoded, taken apart; names may hold encoded slashes."""
     path = raw_path.strip("/")
@@ -77,6 +78,12 @@ def parse_target(raw_path: str) -> Target:
     types, names = tuple([segment.lower() for segment in segments[::2]]), tuple(segments[1::2])
     is_feed = len(types) > len(names)
     return Target(types, names, is_feed, "/*/".join(types) + ("" if is_feed else "/*"), types[-1])
+
+
+def target_of(request: Request) -> Target:
+    """What a request's path names. The service has no queries: @azure/cosmos leaves an id's question mark bare."""
+    target = parse_target(request.raw_path)
+    return parse_target(request.target) if target.shape == _ITEM and "?" in request.target else target
 
 
 @dataclass(slots=True)
@@ -158,11 +165,12 @@ class Call:
 
     def container(self) -> Container:
         """The container in the path, which must be the one that the request intended. Raises Refused."""
-        resource = self.resource(2)
+        catalog, names = self.account.store.catalog, self.target.names
+        container = catalog.container_at(names[0], names[1]) or catalog.container(self.resource(2))
         intended = self.request.headers.get("x-ms-cosmos-intended-collection-rid")
-        if intended is not None and intended != resource.rid:
+        if intended is not None and intended != container.resource.rid:
             raise Refused(errors.CONTAINER_RID_MISMATCH)
-        return self.account.store.catalog.container(resource)
+        return container
 
     def partition_key(self, container: Container) -> Key:
         """The whole partition key in the headers. Raises Refused when there is none or it lacks components."""

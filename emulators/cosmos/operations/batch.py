@@ -15,18 +15,21 @@ import apsw
 import orjson
 
 from emulators.base.serving import Response
-from emulators.cosmos import charges, errors, limits
+from emulators.cosmos import charges, errors, limits, rows
 from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.documents import check_id, parse_document
 from emulators.cosmos.errors import Kind, Refused
 from emulators.cosmos.operations.items import create_in, delete_in, replace_in, upsert_in
 from emulators.cosmos.operations.patch import patch_in
 from emulators.cosmos.partitioning import Key, PartitionKeyError, parse_header
+from emulators.cosmos.sql.values import depth
 from emulators.cosmos.store.catalog import Container, Range
 from emulators.cosmos.store.documents import Address, Stored, Writer, address
 from emulators.cosmos.wire import Call, answer, container_headers, format_charge
 
 MULTI_STATUS = 207
+_UNBUILT = ("effectivePartitionKey", "binaryId", "timeToLiveInSeconds")
+"""Members of an operation that only the service's own clients send."""
 
 
 @dataclass(slots=True)
@@ -54,9 +57,7 @@ async def execute(call: Call) -> Response:
     """POST docs with x-ms-cosmos-is-batch-request."""
     if len(call.request.body) > limits.REQUEST_BYTES_MAX:
         raise Refused(errors.TOO_LARGE)
-    if call.request.body[:1] >= b"\x80":  # no JSON text starts so; .NET's row batches do
-        raise Refused(errors.NOT_BUILT, "Batches in the HybridRow binary encoding are not implemented: send JSON.")
-    operations = _parse(call.json())
+    operations = _parse(_read_rows(call.request.body) if rows.is_rows(call.request.body) else call.json())
     container = call.container()
     if call.flag("x-ms-cosmos-batch-atomic"):
         return await _execute_atomic(call, container, operations)
@@ -195,6 +196,16 @@ _DO: Mapping[str, Callable[[Call, Writer, Container, Key, Address, Mapping[str, 
 }
 
 
+def _read_rows(body: bytes) -> list[dict[str, Any]]:
+    try:
+        operations = rows.read_operations(body)
+    except rows.RowError as refusal:
+        raise Refused(errors.BAD_BODY, f"The batch in HybridRow is malformed: {refusal}.") from None
+    if any(depth(each.get("resourceBody")) > limits.BODY_NESTING_MAX for each in operations):
+        raise Refused(errors.BAD_REQUEST, errors.wrapped("The request body is nested too deeply."))
+    return operations
+
+
 def _parse(body: object) -> list[dict[str, Any]]:
     if not isinstance(body, list) or not all(isinstance(each, dict) for each in body):
         raise Refused(errors.BAD_BODY, "The body of a batch request must be an array of operations.")
@@ -205,6 +216,11 @@ def _parse(body: object) -> list[dict[str, Any]]:
     for operation in body:
         if operation.get("operationType") not in _DO:
             raise Refused(errors.BAD_REQUEST, f"A batch operation takes an operationType of {', '.join(_DO)}.")
+        unbuilt = [name for name in _UNBUILT if name in operation]
+        if str(operation.get("indexingDirective")).lower() == "exclude":
+            unbuilt.append("indexingDirective Exclude")
+        if unbuilt:
+            raise Refused(errors.NOT_BUILT, f"{unbuilt[0]} of a batch operation is not implemented in this emulator.")
     return body
 
 
@@ -242,8 +258,18 @@ def _refused(refused: Refused) -> Outcome:
 def _answer(
     call: Call, container: Container, range_: Range | None, lsn: int | None, status: int, outcomes: list[Outcome]
 ) -> Response:
-    body = orjson.dumps([_describe(each) for each in outcomes])
+    described = [_describe(each) for each in outcomes]
     headers = container_headers(call, container, range_, lsn)
+    if rows.is_rows(call.request.body):
+        body = rows.write_results(described)
+        headers["content-type"] = rows.CONTENT_TYPE
+    else:
+        body = orjson.dumps(
+            [
+                {**each, "resourceBody": orjson.Fragment(each["resourceBody"])} if "resourceBody" in each else each
+                for each in described
+            ]
+        )
     return answer(call, status, body, charge=sum(each.charge for each in outcomes), headers=headers)
 
 
@@ -256,7 +282,7 @@ def _describe(outcome: Outcome) -> dict[str, Any]:
     if outcome.etag is not None:
         described["eTag"] = outcome.etag
     if outcome.body is not None:
-        described["resourceBody"] = orjson.Fragment(outcome.body)
+        described["resourceBody"] = outcome.body
     if outcome.message is not None:
         described["message"] = outcome.message
     return described

@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 
 from emulators.base.serving import Response
-from emulators.cosmos import charges, errors, limits
+from emulators.cosmos import charges, errors, limits, negotiation
 from emulators.cosmos.documents import check_addressable, check_id, check_key, check_ttl, parse_document
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.partitioning import Key
@@ -94,7 +94,8 @@ async def read(call: Call) -> Response:
     headers |= {"etag": found.etag, "x-ms-item-lsn": str(found.lsn), "x-ms-cosmos-item-llsn": str(found.lsn)}
     if call.header("if-none-match") in (found.etag, "*"):
         return answer(call, NOT_MODIFIED, charge=charges.REFUSED, headers=headers)
-    return answer(call, OK, found.body, charge=charges.read(len(found.body)), headers=headers)
+    body = negotiation.shown(call.request.headers, found.body)
+    return answer(call, OK, body, charge=charges.read(len(found.body)), headers=headers)
 
 
 def named_item(call: Call, container: Container, key: Key) -> Address:
@@ -197,7 +198,7 @@ async def write(
         raise
     headers = container_headers(call, container, range_, stored.lsn)
     headers |= {"etag": stored.etag, "x-ms-item-lsn": str(stored.lsn), "x-ms-cosmos-item-llsn": str(stored.lsn)}
-    body = b"" if "return=minimal" in call.header("prefer") else stored.body
+    body = b"" if "return=minimal" in call.header("prefer") else negotiation.shown(call.request.headers, stored.body)
     return answer(call, status, body, charge=charge, headers=headers)
 
 

@@ -71,6 +71,13 @@ async def _execute(
     return answer(call, 200, documents_envelope(container, work.results), charge=charge, headers=headers)
 
 
+_INDEX_METRICS = {
+    "x-ms-cosmos-populateindexmetrics": query_metrics.index_utilization,
+    "x-ms-cosmos-populateindexmetrics-v2": query_metrics.index_utilization_v2,
+}
+"""What asks for the index header, in two forms; the second wins."""
+
+
 def _diagnostics(work: Work, seconds: float) -> dict[str, str]:
     """Headers that tell of the query's work, where the request asks for them."""
     call, told = work.call, {}
@@ -82,11 +89,10 @@ def _diagnostics(work: Work, seconds: float) -> dict[str, str]:
             given=len(work.results),
             given_bytes=work.results_bytes,
         )
-    if call.flag("x-ms-cosmos-populateindexmetrics"):
-        keyed = bool(call.partition_key_or_prefix())
-        told[query_metrics.INDEX_HEADER] = query_metrics.index_utilization(
-            work.container, work.statement.query, keyed=keyed
-        )
+    for header, tell in _INDEX_METRICS.items():
+        if call.flag(header):
+            keyed = bool(call.partition_key_or_prefix())
+            told[query_metrics.INDEX_HEADER] = tell(work.container, work.statement.query, keyed=keyed)
     if call.flag("x-ms-cosmos-populatequeryadvice") and not call.header("x-ms-continuation"):
         told[query_metrics.ADVICE_HEADER] = query_metrics.query_advice(work.statement.query)
     return told

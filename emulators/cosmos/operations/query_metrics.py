@@ -53,26 +53,44 @@ def query_advice(query: Query) -> str:
 
 def index_utilization(container: Container, query: Query, *, keyed: bool) -> str:
     """The index header: base64 of JSON, in the form that the Python SDK decodes."""
-    singles = []
-    if keyed:
-        singles = [_single("", f"{path_text}/?") for path_text in container.resource.body["partitionKey"]["paths"]]
-    alias = query.sources[0].name if query.sources and isinstance(query.sources[0].origin, Name) else None
-    if query.where is not None:
-        singles += [_single(text, spec) for text, spec in _filters(query.where, alias)]
-    composites = []
-    if len(query.order_by) > 1:
-        specs = [
-            f"{_spec(key.expression, alias)} {'DESC' if key.descends else 'ASC'}".replace("/?", "")
-            for key in query.order_by
-        ]
-        composites = [{"IndexSpecs": specs, "IndexPreciseSet": True, "IndexImpactScore": "High"}]
+    singles, composites = _used(container, query, keyed=keyed)
     told = {
-        "UtilizedSingleIndexes": singles,
+        "UtilizedSingleIndexes": [_single(text, spec) for text, spec in singles],
         "PotentialSingleIndexes": [],
-        "UtilizedCompositeIndexes": composites,
+        "UtilizedCompositeIndexes": [
+            {"IndexSpecs": specs, "IndexPreciseSet": True, "IndexImpactScore": "High"} for specs in composites
+        ],
         "PotentialCompositeIndexes": [],
     }
     return base64.b64encode(orjson.dumps(told)).decode()
+
+
+def index_utilization_v2(container: Container, query: Query, *, keyed: bool) -> str:
+    """The same in the second version's form: URL-encoded JSON, each index once."""
+    singles, composites = _used(container, query, keyed=keyed)
+    used = {
+        "SingleIndexes": [{"IndexSpec": spec} for spec in dict.fromkeys(spec for _, spec in singles)],
+        "CompositeIndexes": [{"IndexSpecs": specs} for specs in composites],
+    }
+    unused: dict[str, list[object]] = {"SingleIndexes": [], "CompositeIndexes": []}
+    return quote(orjson.dumps({"UtilizedIndexes": used, "PotentialIndexes": unused}))
+
+
+def _used(container: Container, query: Query, *, keyed: bool) -> tuple[list[tuple[str, str]], list[list[str]]]:
+    """(predicate, path of its index) of the single indexes that serve a query, and the paths of composite ones."""
+    singles: list[tuple[str, str]] = []
+    if keyed:
+        singles = [("", f"{path_text}/?") for path_text in container.resource.body["partitionKey"]["paths"]]
+    alias = query.sources[0].name if query.sources and isinstance(query.sources[0].origin, Name) else None
+    if query.where is not None:
+        singles += _filters(query.where, alias)
+    if len(query.order_by) < 2:
+        return singles, []
+    specs = [
+        f"{_spec(key.expression, alias)} {'DESC' if key.descends else 'ASC'}".replace("/?", "")
+        for key in query.order_by
+    ]
+    return singles, [specs]
 
 
 def _single(text: str, spec: str) -> dict[str, Any]:

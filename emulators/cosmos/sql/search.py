@@ -70,8 +70,10 @@ def search_plan(
     skip = None if query.offset is None else count_of(query.offset, parameters)
     taken = query.limit or query.select.top
     take = None if taken is None else count_of(taken, parameters)
+    # Of several scores the client makes its own order; one score's rows it takes in the order that it is told.
+    rewrites = rewrites_order or len(components) == 1
     asked = [
-        _component_query(query, components, each, skip, take, non_streaming=non_streaming, rewrites=rewrites_order)
+        _component_query(query, components, each, skip, take, non_streaming=non_streaming, rewrites=rewrites)
         for each in components
     ]
     info = {
@@ -174,7 +176,8 @@ def _component_query(
     rewrites: bool,
 ) -> dict[str, Any]:
     """One partition's part in one score, as a `queryInfo`."""
-    plan = Plan(has_select_value=False, has_non_streaming_order_by=non_streaming)
+    # Without order items there is nothing to merge by: a client that is told of an order would merge all the same.
+    plan = Plan(has_select_value=False, has_non_streaming_order_by=non_streaming and rewrites)
     root = Name(query.sources[0].name or "")
     scores = ArrayLiteral(tuple(each.shown(turned=not rewrites) for each in components))
     rows = None if take is None else max((skip or 0) + take, COMPONENT_RESULTS_MIN // 2) * 2

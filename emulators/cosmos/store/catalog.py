@@ -120,11 +120,13 @@ class Catalog:
         self._salt = salt
         self._resources: dict[tuple[str, str, str], Resource] = {}
         self._containers: dict[str, Container] = {}
+        self._containers_by_names: dict[tuple[str, str], Container] = {}
 
     def forget(self, *, salt: int | None = None) -> None:
         """Drop what was kept in memory, after a change or a transaction that failed."""
         self._resources.clear()
         self._containers.clear()
+        self._containers_by_names.clear()
         if salt is not None:
             self._salt = salt
 
@@ -163,6 +165,17 @@ class Catalog:
             return found
         found = self._containers[resource.rid] = self._open(resource)
         return found
+
+    def container_at(self, database: str, name: str) -> Container | None:
+        """The container of those names (or rids), as nearly every request asks for it."""
+        if found := self._containers_by_names.get((database, name)):
+            return found
+        owner = self.find("dbs", "", database)
+        resource = self.find("colls", owner.rid, name) if owner else None
+        if resource is None:
+            return None
+        made = self._containers_by_names[database, name] = self.container(resource)
+        return made
 
     def container_by_rid(self, rid: str) -> Container | None:
         """A container by its rid alone."""

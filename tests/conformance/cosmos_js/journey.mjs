@@ -257,3 +257,26 @@ describe("client side encryption", () => {
     trusted.dispose();
   });
 });
+
+describe("search", () => {
+  it("ranks by words, and fuses two rankings, over several partitions", async () => {
+    const paths = ["/title", "/text"];
+    const items = await container("search", {
+      throughput: 12000,
+      fullTextPolicy: { defaultLanguage: "en-US", fullTextPaths: paths.map((path) => ({ path, language: "en-US" })) },
+      indexingPolicy: {
+        includedPaths: [{ path: "/*" }],
+        excludedPaths: [],
+        fullTextIndexes: paths.map((path) => ({ path })),
+      },
+    });
+    const texts = [["red fox", "a bicycle"], ["blue car", "a red red bicycle"], ["green tree", "nothing"]];
+    for (const [number, [title, text]] of texts.entries()) {
+      await items.items.create({ id: `${number}`, pk: `${number}`, title, text });
+    }
+    const ranked = async (order) =>
+      (await items.items.query(`SELECT TOP 2 c.id FROM c ORDER BY RANK ${order}`).fetchAll()).resources.map((each) => each.id);
+    assert.equal((await ranked("FullTextScore(c.title, 'fox')"))[0], "0");
+    assert.deepEqual((await ranked("RRF(FullTextScore(c.title, 'red'), FullTextScore(c.text, 'red'))")).sort(), ["0", "1"]);
+  });
+});

@@ -259,3 +259,18 @@ def test_a_number_beyond_a_double_is_stored_as_one_or_refused(
         assert door.call("POST", path, {"query": text}, query).status_code == 200
     if answer.status_code == 201:
         assert door.call("GET", f"{path}/a", headers=KEY).json()["id"] == "a"
+
+
+@pytest.mark.seen_on_azure("@azure/cosmos test/public/functional/query.spec.ts: fails with invalid continuation token")
+def test_a_made_up_continuation_is_refused_in_the_services_words(door: Door, container: ContainerProxy) -> None:
+    """In the feed of items, in a query, and in the feeds of other resources."""
+    docs, junk = f"{container.container_link}/docs", {"x-ms-continuation": "junk"}
+    asked = {"x-ms-documentdb-isquery": "true", "content-type": "application/query+json"}
+    across = {**asked, "x-ms-documentdb-query-enablecrosspartition": "true"}
+    for answer in (
+        door.call("GET", docs, headers=junk),
+        door.call("POST", docs, {"query": "SELECT * FROM c"}, {**across, **junk}),
+        door.call("GET", "dbs", headers=junk),
+        door.call("POST", "dbs", {"query": "SELECT * FROM c"}, {**asked, **junk}),
+    ):
+        assert (answer.status_code, "Invalid Continuation Token" in answer.text) == (400, True)

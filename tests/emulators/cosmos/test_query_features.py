@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from azure.cosmos import ContainerProxy, DatabaseProxy, PartitionKey
 from azure.cosmos.exceptions import CosmosHttpResponseError
+
+from tests.emulators.cosmos.http import Door
 
 NOSQL = "learn.microsoft.com/azure/cosmos-db/nosql"
 
@@ -65,6 +68,41 @@ def test_index_metrics_name_the_paths_that_a_filter_uses(container: ContainerPro
     assert [(each["FilterExpression"], each["IndexSpec"]) for each in utilization["UtilizedSingleIndexes"]] == [
         ("(c.a.b = 5)", "/a/b/?")
     ]
+
+
+@pytest.mark.read_in_sdk("@azure/cosmos FeedResponse.indexMetrics: URL-encoded JSON, asked for by a header of its own")
+def test_index_metrics_come_in_the_second_form_too(door: Door, container: ContainerProxy) -> None:
+    """Each index is told once, single and composite ones, of those that served the query."""
+    headers = {
+        "content-type": "application/query+json",
+        "x-ms-documentdb-isquery": "true",
+        "x-ms-documentdb-partitionkey": '["x"]',
+        "x-ms-cosmos-populateindexmetrics-V2": "true",
+    }
+    asked = {"query": "SELECT * FROM c WHERE c.a = 5 OR c.a = 6"}
+    answer = door.call("POST", f"{container.container_link}/docs", asked, headers)
+    told = json.loads(unquote(answer.headers["x-ms-cosmos-index-utilization"]))
+    assert told == {
+        "UtilizedIndexes": {"SingleIndexes": [{"IndexSpec": "/pk/?"}, {"IndexSpec": "/a/?"}], "CompositeIndexes": []},
+        "PotentialIndexes": {"SingleIndexes": [], "CompositeIndexes": []},
+    }
+
+
+@pytest.mark.read_in_sdk("@azure/cosmos HybridQueryExecutionContext: a component told as ordered is merged as ordered")
+def test_a_ranked_query_without_order_items_names_no_order(door: Door, container: ContainerProxy) -> None:
+    """A client that fuses rankings itself is not told of an order; one that wants items, or has one ranking, is."""
+    single, ordered = "FullTextScore(c.a, 'x')", [True, ["Descending"]]
+    fused = f"RRF({single}, FullTextScore(c.b, 'y'))"
+    skipping, features = ", HybridSearchSkipOrderByRewrite", "HybridSearch, NonStreamingOrderBy, OrderBy, Top"
+    for rank, skips, told in ((fused, skipping, [False, []]), (fused, "", ordered), (single, skipping, ordered)):
+        ranked = f"SELECT TOP 3 c.id FROM c ORDER BY RANK {rank}"
+        headers = {
+            "x-ms-cosmos-is-query-plan-request": "True",
+            "x-ms-cosmos-supported-query-features": features + skips,
+        }
+        plan = door.call("POST", f"{container.container_link}/docs", {"query": ranked}, headers).json()
+        for component in plan["hybridSearchQueryInfo"]["componentQueryInfos"]:
+            assert [component["hasNonStreamingOrderBy"], component["orderBy"]] == told
 
 
 @pytest.fixture
