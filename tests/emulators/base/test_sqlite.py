@@ -105,6 +105,6 @@ def test_what_is_no_data_of_ours_is_told_by_its_path(tmp_path: Path, found: str)
     other = path.parent if found == "no directory" else path
     other.parent.mkdir(exist_ok=True)
     other.write_bytes(b"another program's" * 100)
-    with pytest.raises(FormatError, match="words.db cannot be used"):
+    with pytest.raises(FormatError, match=r"words\.db cannot be used"):
         Database(path, schema=SCHEMA, format_version=1)
     assert other.read_bytes() == b"another program's" * 100
