@@ -50,7 +50,7 @@ def test_a_configuration_file_provides_and_is_idempotent(tmp_path: Path, webhook
             emulator.publish(emulator.url + "/orders/api/events", [event(id=str(start))])
             webhook.wait_for(start)
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
             assert process.returncode == 0
     assert len(webhook.requests) - len(webhook.deliveries()) == 1
 
@@ -71,7 +71,7 @@ def test_a_wrong_configuration_is_one_line(tmp_path: Path, text: str, says: str)
     file = tmp_path / "topics.toml"
     file.write_text(text, encoding="utf-8")
     with command("--config", file) as process:
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert says in errors.splitlines()[-1]
     assert "Traceback" not in errors
@@ -95,7 +95,7 @@ def test_the_readme_is_true(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
             exec(publisher.replace("http://127.0.0.1:6500", emulator.url), {})
             emulator.until(lambda: emulator.totals()["DeliverySuccessCount"] == 1)
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
         server.shutdown()
     assert "Placed {'n': 1}" in capsys.readouterr().out
 
@@ -113,12 +113,12 @@ def test_a_stop_lets_deliveries_end(tmp_path: Path, webhook: Subscriber) -> None
         webhook.wait_for(1)
         process.terminate()
         webhook.released.set()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         assert process.returncode == 0
     with command("--data", tmp_path) as process:
         assert process.stdout
         emulator = Emulator(process.stdout.readline().split()[1])
         assert emulator.control("GET", "/events")["inFlight"] == []
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     assert len(webhook.deliveries()) == 1
