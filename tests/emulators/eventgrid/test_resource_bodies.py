@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from emulators.eventgrid.application import create
@@ -135,6 +135,7 @@ def made() -> Iterator[Emulator]:
 @example(
     case=("/topics/orders/eventSubscriptions/webhook", ("properties", "eventDeliverySchema")), odd=[], method="PUT"
 )
+@settings(deadline=None)  # each is two requests
 @given(case=st.sampled_from(CASES), odd=st.sampled_from(ODD), method=st.sampled_from(["PUT", "PATCH"]))
 def test_an_odd_value_is_taken_or_refused_in_arms_words(made: Emulator, case: Any, odd: Any, method: str) -> None:
     """Taken, 400 or 501 with a code and a message, and the resource can still be read."""
