@@ -6,6 +6,7 @@ What is built is what has a route and a test; each sentence says where the behav
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from emulators.base.ids import Ids
 from emulators.cosmos import routes as cosmos
 from emulators.eventgrid import destinations as eventgrid_destinations
 from emulators.eventgrid.management import routes as eventgrid_management
+from emulators.eventgrid.namespaces import data_plane as eventgrid_pull
 from emulators.eventgrid.namespaces import management as eventgrid_namespaces
 from emulators.functions_host import admin, bundle, cli, registry
 from emulators.functions_host.services import Services
@@ -61,18 +63,48 @@ def _cosmos() -> Iterator[str]:
 
 
 def _event_grid() -> Iterator[str]:
-    yield from ("Azure Resource Manager:", "", "| method | resource | does |", "|---|---|---|")
-    tables: tuple[Iterable[tuple[str, Any, Callable[..., Any]]], ...]
+    yield from ("Data plane (a domain is addressed as a topic):", "", "| request | does |", "|---|---|")
+    yield from (
+        "| `POST [/{topic}]/api/events` | Publish; without a name to the topic `default`. |",
+        "| `OPTIONS [/{topic}]/api/events` | The topic's input schema, in `aeg-input-event-schema`. |",
+        "| `GET, POST /eventsubscriptions/{name}/validate` | A handshake confirmed by hand, or by callback. |",
+    )
+    for prefix, operations in eventgrid_pull.OPERATIONS.items():
+        for name, work in operations.items():
+            yield f"| `POST {prefix}:{name}` | {_first_line(work)} |"
+    yield from ("", "Azure Resource Manager, where `{group}` is `/subscriptions/{id}/resourceGroups/{name}`:", "")
+    yield from ("| request | does |", "|---|---|")
+    tables: tuple[Iterable[tuple[str, re.Pattern[str], Callable[..., Any]]], ...]
     tables = (eventgrid_management.ROUTES, eventgrid_namespaces.ROUTES)
-    for method, _, operation in (row for table in tables for row in table):
-        room = operation.__module__.split(".")
-        resource = "namespaces" if "namespaces" in room else room[-1]
-        does = (operation.__doc__ or "").splitlines()[0].replace("|", "\\|")
-        yield f"| {method} | {resource} | {does} |"
+    for method, path, operation in (row for table in tables for row in table):
+        yield f"| `{method} {_shape(path)}` | {_first_line(operation)} |".replace("|domains", "\\|domains")
     kinds, built = eventgrid_destinations.KINDS, eventgrid_destinations.DELIVERED_TO
     yield from ("", f"Destinations: {', '.join(built)}.", "")
     yield f"Not built (501): destinations {', '.join(kind for kind in kinds if kind not in built)}; partner resources,"
-    yield from ("private endpoints and links, MQTT clients, CA certificates and topic spaces of namespaces.", "")
+    yield "private endpoints and links, push delivery of namespaces, their MQTT clients, CA certificates, topic spaces."
+    yield ""
+
+
+def _first_line(operation: Callable[..., Any]) -> str:
+    return (operation.__doc__ or "").splitlines()[0].replace("|", "\\|")
+
+
+def _shape(path: re.Pattern[str]) -> str:
+    """A route's pattern as people write paths: names in braces, what may be left out in brackets."""
+    text = path.pattern.replace("\\", "")
+    text = (
+        re.sub(r"\(\?P<(\w+)>\[\^/\]\+\)", r"{\1}", text)
+        .replace("[^/]+", "{name}")
+        .replace(".+?", "…")
+        .replace(".+", "…")
+    )
+    while (simpler := re.sub(r"\(\?(?:P<\w+>|:)([^()]*)\)(\??)", _without_group, text)) != text:
+        text = simpler
+    return text.replace("/subscriptions/{account}/resourceGroups/{group}/", "{group}/")
+
+
+def _without_group(found: re.Match[str]) -> str:
+    return f"[{found[1]}]" if found[2] else found[1]
 
 
 def _functions_host() -> Iterator[str]:
@@ -110,11 +142,10 @@ def file_of(name: str) -> Path:
 
 def _section(module: ast.Module) -> Iterator[str]:
     yield f"## {(ast.get_docstring(module) or '').splitlines()[0]}"
-    constants = {
-        statement.targets[0].id: str(_text(statement.value, {}))
-        for statement in module.body
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
-    }
+    constants: dict[str, str] = {}
+    for statement in module.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            constants[statement.targets[0].id] = _text(statement.value, constants)
     named = {
         ast.unparse(statement.targets[0]): statement.value
         for statement in module.body
@@ -145,8 +176,10 @@ def _evidence(marks: Iterable[ast.expr], constants: Mapping[str, str]) -> str:
 
 
 def _text(expression: ast.expr, constants: Mapping[str, str]) -> str:
-    """A string literal, a constant's name, or an f-string of these."""
+    """A string literal, a constant's name, an f-string of these, or a sum."""
     match expression:
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _text(left, constants) + _text(right, constants)
         case ast.Constant(value=str() as text):
             return text
         case ast.Name(id=name):

@@ -23,17 +23,27 @@ WAL_BYTES_KEPT_MAX = 64 * 1024 * 1024
 
 
 class FormatError(Exception):
-    """The data directory was written by another version. Says which, and what to do."""
+    """The data cannot be used: another version's, another program's, or out of reach. Says which, and what to do."""
 
 
 class Database:
     """A connection with grouped commits.
 
     `path=None` keeps everything in memory. `schema` is run when the file is new. Opening a file with another
-    `format_version` raises FormatError and touches nothing.
+    `format_version`, or what is no such file, raises FormatError and touches nothing.
     """
 
     def __init__(self, path: Path | None, *, schema: str, format_version: int) -> None:
+        try:
+            self._open(path)
+        except (OSError, apsw.Error) as failure:
+            remedy = "Give a directory that may be written and holds no other program's data."
+            raise FormatError(f"{path} cannot be used: {failure}. {remedy}") from failure
+        self._waiting: list[asyncio.Future[None]] | None = None
+        """Who waits for the commit of the tick's transaction; None when there is none."""
+        self._prepare(path, schema, format_version)
+
+    def _open(self, path: Path | None) -> None:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self.connection = apsw.Connection(str(path) if path else ":memory:", statementcachesize=STATEMENT_CACHE_SIZE)
@@ -46,9 +56,6 @@ class Database:
         ):
             # Each by itself and to its end: apsw runs what follows a statement with a result only when that is read.
             self.connection.execute(f"PRAGMA {pragma}").fetchall()
-        self._waiting: list[asyncio.Future[None]] | None = None
-        """Who waits for the commit of the tick's transaction; None when there is none."""
-        self._prepare(path, schema, format_version)
 
     def _prepare(self, path: Path | None, schema: str, format_version: int) -> None:
         (found,) = self.connection.execute("PRAGMA user_version").fetchone() or (0,)

@@ -69,7 +69,8 @@ def question(subscription: Subscription, code: str, url: str, event_id: str, now
         }
         return Outgoing("OPTIONS", settings.destination.url, headers)
     data = {"validationCode": code, "validationUrl": url}
-    return _system_event(subscription, "SubscriptionValidation", data, event_id, now)
+    event = _system_event(subscription, "SubscriptionValidationEvent", data, event_id, now)
+    return _posted(subscription, "SubscriptionValidation", settings.destination.url, event)
 
 
 def judge(answer: Incoming, code: str, schema: DeliverySchema) -> Judgement:
@@ -162,12 +163,12 @@ class Handshakes:
         return False
 
     def say_goodbye(self, subscription: Subscription) -> None:
-        """Tell a webhook of the Event Grid schema, once, that its subscription is deleted."""
-        settings = subscription.settings
-        if settings.destination.kind == WEBHOOK and settings.schema is not DeliverySchema.CLOUD_EVENT:
+        """Tell a webhook of the Event Grid schema that has agreed, once, that its subscription is deleted."""
+        destination, schema = subscription.settings.destination, subscription.settings.schema
+        if subscription.agreed and destination.kind == WEBHOOK and schema is not DeliverySchema.CLOUD_EVENT:
             data = {"eventSubscriptionId": subscription.id}
-            now = self._clock.now()
-            notice = _system_event(subscription, "SubscriptionDeletion", data, self._ids.guid(), now)
+            event = _system_event(subscription, "SubscriptionDeletedEvent", data, self._ids.guid(), self._clock.now())
+            notice = _posted(subscription, "SubscriptionDeletion", destination.url, event)
             self._keep(f"goodbye {subscription.id}", asyncio.create_task(self._send_only(notice)))
 
     async def _send_only(self, notice: Outgoing) -> None:
@@ -252,25 +253,30 @@ def _allowed_rate(text: str) -> float | None:
     return float(text) if text.isdecimal() and int(text) > 0 else None
 
 
-def _system_event(subscription: Subscription, kind: str, data: dict[str, Any], event_id: str, now: float) -> Outgoing:
-    """A request by which Event Grid speaks for itself: `kind` is SubscriptionValidation or SubscriptionDeletion."""
-    suffix = {"SubscriptionValidation": "SubscriptionValidationEvent"}.get(kind, "SubscriptionDeletedEvent")
-    event = {
+def _system_event(
+    subscription: Subscription, kind: str, data: dict[str, Any], event_id: str, now: float
+) -> dict[str, Any]:
+    """An event by which Event Grid speaks for itself."""
+    return {
         "id": event_id,
         "topic": subscription.topic_id,
         "subject": "",
         "data": data,
-        "eventType": f"Microsoft.EventGrid.{suffix}",
+        "eventType": f"Microsoft.EventGrid.{kind}",
         "eventTime": service_time(now),
         "metadataVersion": "1",
         "dataVersion": "2",
     }
+
+
+def _posted(subscription: Subscription, kind: str, url: str, event: dict[str, Any]) -> Outgoing:
+    """The request that brings such an event to `url`."""
     headers = {
         "Content-Type": "application/json; charset=utf-8",
         "aeg-event-type": kind,
         "aeg-subscription-name": subscription.name.upper(),
         "aeg-delivery-count": "0",
-        "aeg-data-version": "2",
-        "aeg-metadata-version": "1",
+        "aeg-data-version": event["dataVersion"],
+        "aeg-metadata-version": event["metadataVersion"],
     }
-    return Outgoing("POST", subscription.latest.settings.destination.url, headers, orjson.dumps([event]))
+    return Outgoing("POST", url, headers, orjson.dumps([event]))

@@ -257,12 +257,12 @@ def _delivery_schema(name: object, schema: Schema) -> DeliverySchema:
     allowed = DELIVERABLE[schema]
     if name is None:
         return allowed[0]
-    if name not in {each.value for each in allowed}:
+    if not isinstance(name, str) or name not in {each.value for each in allowed}:
         raise invalid(
             f"properties.eventDeliverySchema {name!r:.50} is not possible for a topic whose input schema is "
             f"{schema.value}: use {' or '.join(allowed)}."
         )
-    return DeliverySchema(str(name))
+    return DeliverySchema(name)
 
 
 def _expiration(text: object) -> float | None:

@@ -29,9 +29,11 @@ async def put(arm: Arm, call: Call) -> Response:
 async def patch(arm: Arm, call: Call) -> Response:
     """Change some properties (an update's members lie at the top, not under `properties`)."""
     source, subscription = _found(arm, call)
-    change = call.body()
-    properties = {**subscription.latest.properties, **inner(change)}
+    change, kept = call.body(), subscription.latest.properties
+    properties = {**kept, **inner(change)}
     properties |= {name: each for name, each in change.items() if name != "properties"}
+    if isinstance(policy := properties["retryPolicy"], dict):
+        properties["retryPolicy"] = {**kept["retryPolicy"], **policy}
     outcome = await arm.provisioning.put_subscription(source, subscription.name, properties, call.base_url)
     return _provisioned(arm, call, source, outcome)
 

@@ -185,6 +185,11 @@ _ON_SUBSCRIPTIONS: dict[str, _Operation] = {
     "reject": DataPlane.reject,
     "renewlock": DataPlane.renew,
 }
+OPERATIONS: Mapping[str, Mapping[str, _Operation]] = {
+    "[/{namespace}]/topics/{topic}": _ON_TOPICS,
+    "[/{namespace}]/topics/{topic}/eventsubscriptions/{name}": _ON_SUBSCRIPTIONS,
+}
+"""All operations by the path that each name is put behind."""
 
 
 def _check_version(version: str | None) -> None:

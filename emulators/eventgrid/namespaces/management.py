@@ -152,12 +152,12 @@ class NamespaceManagement:
         return call.page([each.shown() for each in found])
 
     async def refuse_push_detail(self, call: Call) -> Response:
-        """A queue has neither a URL nor delivery attributes."""
+        """400: a queue has neither a URL nor delivery attributes."""
         self._subscription(call)
         raise Refused(ARM_INVALID_REQUEST, "Only an event subscription in delivery mode Push has that; this is Queue.")
 
     async def refuse_custom_domains(self, call: Call) -> Response:
-        """There are none to own."""
+        """501: there are none to own."""
         raise Refused(ARM_NOT_BUILT, "This emulator has no custom domains.")
 
     def _namespace(self, call: Call) -> Namespace:

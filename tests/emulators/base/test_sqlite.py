@@ -96,3 +96,15 @@ async def test_a_file_is_written_as_promised(tmp_path: Path) -> None:
     found = [database.connection.execute(f"PRAGMA {name}").fetchall()[0][0] for name in names]
     database.close()
     assert found == ["wal", 1, 1, WAL_BYTES_KEPT_MAX]
+
+
+@pytest.mark.parametrize("found", ["no directory", "no database"])
+def test_what_is_no_data_of_ours_is_told_by_its_path(tmp_path: Path, found: str) -> None:
+    """A file where the directory should be, or another program's file: one error that names it, and it stays."""
+    path = tmp_path / "data" / "words.db"
+    other = path.parent if found == "no directory" else path
+    other.parent.mkdir(exist_ok=True)
+    other.write_bytes(b"another program's" * 100)
+    with pytest.raises(FormatError, match=r"words\.db cannot be used"):
+        Database(path, schema=SCHEMA, format_version=1)
+    assert other.read_bytes() == b"another program's" * 100

@@ -22,7 +22,7 @@ ARM = "/subscriptions/s1/resourceGroups/g1/providers/Microsoft.EventGrid"
 VERSION = {"api-version": "2025-02-15"}
 BEARER = {"authorization": "Bearer any"}
 CONTROL = {"x-emulator-control": "1"}
-UNTIL_SECONDS_MAX = 20.0
+UNTIL_SECONDS_MAX = 60.0
 
 
 @dataclass

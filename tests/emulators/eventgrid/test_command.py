@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +50,7 @@ def test_a_configuration_file_provides_and_is_idempotent(tmp_path: Path, webhook
             emulator.publish(emulator.url + "/orders/api/events", [event(id=str(start))])
             webhook.wait_for(start)
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
             assert process.returncode == 0
     assert len(webhook.requests) - len(webhook.deliveries()) == 1
 
@@ -69,26 +71,33 @@ def test_a_wrong_configuration_is_one_line(tmp_path: Path, text: str, says: str)
     file = tmp_path / "topics.toml"
     file.write_text(text, encoding="utf-8")
     with command("--config", file) as process:
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert says in errors.splitlines()[-1]
     assert "Traceback" not in errors
 
 
 @pytest.mark.our_choice("what the README shows must work as it stands")
-def test_the_readme_is_true(tmp_path: Path, webhook: Subscriber) -> None:
-    """Its configuration and its program, but for the addresses."""
+def test_the_readme_is_true(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its receiver, configuration and publisher, but for the addresses: what is published is printed."""
     text = (Path(eventgrid.__file__).parent / "README.md").read_text(encoding="utf-8")
-    configuration, program = re.findall(r"```\w+\n(.*?)```", text, re.DOTALL)
-    file = tmp_path / "topics.toml"
-    file.write_text(re.sub(r"http://127.0.0.1:7071/\S*?(?=\")", webhook.url, configuration), encoding="utf-8")
-    with command("--config", file, "--retry-handshakes") as process:
-        assert process.stdout
-        emulator = Emulator(process.stdout.readline().split()[1])
-        exec(program.replace("http://127.0.0.1:6500", emulator.url), {})
-        assert webhook.wait_for(1)[0].document[0]["data"] == {"n": 1}
-        process.terminate()
-        process.communicate(timeout=20)
+    _, configuration, receiver, publisher = re.findall(r"```\w+\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(re.sub(r"(HTTPServer.*)7000(.*)\.serve_forever\(\)", r"server = \g<1>0\2", receiver), names)
+    with names["server"] as server, ThreadPoolExecutor() as pool:
+        pool.submit(server.serve_forever, 0.01)
+        file = tmp_path / "eventgrid.toml"
+        file.write_text(configuration.replace(":7000", f":{server.server_port}"), encoding="utf-8")
+        with command("--config", file) as process:
+            assert process.stdout
+            emulator = Emulator(process.stdout.readline().split()[1])
+            emulator.until(lambda: subscribed(emulator))
+            exec(publisher.replace("http://127.0.0.1:6500", emulator.url), {})
+            emulator.until(lambda: emulator.totals()["DeliverySuccessCount"] == 1)
+            process.terminate()
+            process.communicate(timeout=60)
+        server.shutdown()
+    assert "Placed {'n': 1}" in capsys.readouterr().out
 
 
 @pytest.mark.our_choice("a stop waits for what is under way, so that no subscriber gets an event twice for it")
@@ -104,12 +113,12 @@ def test_a_stop_lets_deliveries_end(tmp_path: Path, webhook: Subscriber) -> None
         webhook.wait_for(1)
         process.terminate()
         webhook.released.set()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         assert process.returncode == 0
     with command("--data", tmp_path) as process:
         assert process.stdout
         emulator = Emulator(process.stdout.readline().split()[1])
         assert emulator.control("GET", "/events")["inFlight"] == []
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     assert len(webhook.deliveries()) == 1

@@ -9,7 +9,7 @@ import requests
 from emulators.eventgrid import limits
 from emulators.eventgrid.application import Options, create
 from tests.emulators.eventgrid.conftest import Emulator, event
-from tests.emulators.eventgrid.subscriber import Received, Reply, Subscriber, consent
+from tests.emulators.eventgrid.subscriber import Received, Reply, Subscriber, consent, subscriber
 from tests.serving import served
 
 WEBHOOK = "articles/event-grid webhook-event-delivery"
@@ -110,3 +110,18 @@ def test_a_webhook_is_told_that_its_subscription_is_gone(emulator: Emulator, web
     notice = webhook.requests[1]
     assert notice.headers["aeg-event-type"] == "SubscriptionDeletion"
     assert orjson.loads(notice.body)[0]["eventType"] == "Microsoft.EventGrid.SubscriptionDeletedEvent"
+
+
+@pytest.mark.our_choice("an endpoint that has not agreed is sent nothing but the question")
+def test_who_has_not_agreed_hears_of_no_deletion(emulator: Emulator, webhook: Subscriber) -> None:
+    """Neither when the subscription failed, nor at an update's endpoint that refused."""
+    emulator.topic("orders")
+    webhook.handshake = accepted
+    emulator.subscribe("orders", "sub", webhook.url, ends="Failed")
+    with subscriber() as agreed:
+        emulator.subscribe("orders", "other", agreed.url)
+        emulator.subscribe("orders", "other", webhook.url + "/update", ends="Succeeded")
+        assert emulator.arm("DELETE", "/topics/orders").status_code == 202
+        emulator.until(lambda: len(agreed.requests) == 2)
+        assert agreed.requests[1].headers["aeg-event-type"] == "SubscriptionDeletion"
+    assert {each.headers["aeg-event-type"] for each in webhook.requests} == {"SubscriptionValidation"}

@@ -166,7 +166,7 @@ def test_configured_subscriptions_can_be_validated_by_hand_on_any_port(tmp_path:
         emulator.until(lambda: bool(webhook.requests))
         assert webhook.requests[0].document[0]["data"]["validationUrl"].startswith(emulator.url)
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 @pytest.mark.our_choice("--config holds domains and system topics too")
@@ -204,7 +204,7 @@ properties = {{ source = "{account}", topicType = "Microsoft.Storage.StorageAcco
             emulator.publish(f"{emulator.url}/shop/api/events", [event(topic="north")])
             webhook.wait_for(2 * start)
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
             assert process.returncode == 0
 
 
@@ -226,7 +226,7 @@ def test_another_storage_account_than_before_is_one_clear_line(tmp_path: Path, w
     other = "DefaultEndpointsProtocol=http;AccountName=other;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:1/other;"
     process: subprocess.Popen[str]
     with command("--data", tmp_path, "--storage", other) as process:
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in errors) == (1, False)
     assert "devstoreaccount1" in errors.splitlines()[-1]
 
@@ -239,6 +239,6 @@ def test_a_configured_topic_whose_name_is_taken_by_a_domain_is_one_clear_line(tm
     file = tmp_path / "topics.toml"
     file.write_text('[[topics]]\nname = "orders"\n', encoding="utf-8")
     with command("--config", file, "--data", tmp_path / "data") as process:
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in errors) == (1, False)
     assert "A topic or domain named 'orders' exists" in errors.splitlines()[-1]

@@ -314,8 +314,8 @@ def test_a_stop_answers_who_waits(tmp_path: Path) -> None:
             waiting = pool.submit(sales.consumer.receive, max_wait_time=120, connection_timeout=5)
             emulator.until(lambda: emulator.control("GET", "/namespaces")["receivers"] == 1)
             running.terminate()
-            assert waiting.result(timeout=20) == []
-            assert running.wait(timeout=20) == 0
+            assert waiting.result(timeout=60) == []
+            assert running.wait(timeout=60) == 0
 
 
 @pytest.mark.documented("azure-mgmt-eventgrid Subscription: expirationTimeUtc")

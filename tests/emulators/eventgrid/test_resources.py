@@ -67,6 +67,18 @@ def test_a_patch_changes_what_it_names(emulator: Emulator, webhook: Subscriber) 
     assert [each.document[0]["id"] for each in webhook.wait_for(1)] == ["2"]
 
 
+@pytest.mark.our_choice("a patch merges, as ARM's do: RFC 7396. What happens to a filter's members is not documented")
+def test_a_patch_of_one_limit_keeps_the_other(emulator: Emulator, webhook: Subscriber) -> None:
+    """The retry policy's members one by one; null is the default again."""
+    emulator.topic("orders")
+    policy = {"maxDeliveryAttempts": 10, "eventTimeToLiveInMinutes": 60}
+    emulator.subscribe("orders", "sub", webhook.url, retryPolicy=policy)
+    for change, left in ((5, 5), (None, 30)):
+        body = {"retryPolicy": {"maxDeliveryAttempts": change}}
+        shown = emulator.arm("PATCH", f"{SCOPED}/sub", body).json()["properties"]
+        assert shown["retryPolicy"] == {"maxDeliveryAttempts": left, "eventTimeToLiveInMinutes": 60}
+
+
 @pytest.mark.our_choice("properties that are no object are refused on every way in")
 @pytest.mark.parametrize("properties", [[1], "x"])
 def test_a_patch_of_something_else_is_refused(emulator: Emulator, webhook: Subscriber, properties: object) -> None:
