@@ -198,18 +198,28 @@ def scan(
     scope: Scope,
     *,
     after: int = -1,
+    until: int | None = None,
     limit: int = -1,
     where: str = "",
     bindings: Sequence[Any] = (),
     by_position: bool = False,
 ) -> Iterator[tuple[int, bytes]]:
-    """(position, JSON) of the documents in `scope` beyond `after`, in the order of their positions."""
+    """(position, JSON) of the documents in `scope` beyond `after`, up to `until`, in the order of their positions."""
     condition, values = scope.where(after=after, by_position=by_position)
+    if until is not None:
+        condition, values = f"{condition} AND position<=?", [*values, until]
     extra = f" AND ({where})" if where else ""
     return connection.execute(
         f"SELECT position, {BODY} FROM document WHERE {condition}{extra} ORDER BY position LIMIT ?",
         (*values, *bindings, limit),
     )
+
+
+def end_of_stretch(connection: apsw.Connection, scope: Scope, after: int, count: int) -> int | None:
+    """The position of the `count`-th document beyond `after` along the primary key; None when there are fewer."""
+    condition, values = scope.where(after=after, by_position=True)
+    sql = f"SELECT position FROM document WHERE {condition} ORDER BY position LIMIT 1 OFFSET ?"
+    return connection.execute(sql, (*values, count - 1)).get  # type: ignore[no-any-return]
 
 
 def find(connection: apsw.Connection, container: Container, at: Address, now: int) -> Stored | None:
