@@ -30,7 +30,7 @@ from emulators.cosmos.wire import Call
 
 DOCUMENTS_PER_TURN = 500
 """After so many documents the server looks after its other clients. Our choice."""
-SIFTED_PER_TURN = 5_000
+SIFTED_PER_TURN = 10_000
 """The same for documents that SQLite looks at and Python does not: our choice, some milliseconds."""
 TURN_SECONDS = 0.05
 """The same for time."""

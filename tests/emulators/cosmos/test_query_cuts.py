@@ -118,12 +118,11 @@ def results(container: ContainerProxy, text: str, size: int, key: str | None) ->
 
 
 @pytest.mark.documented("learn.microsoft.com/cosmos-db/query/pagination: a page may be empty and still have a next one")
-@pytest.mark.parametrize("where", ["CONTAINS(c.text, 'zz')", "c.number * 2 = 20"])
-def test_time_ends_a_page_that_finds_nothing(impatience: Impatience, container: ContainerProxy, where: str) -> None:
+def test_time_ends_a_page_that_finds_nothing(impatience: Impatience, container: ContainerProxy) -> None:
     """Where SQLite looks at thousands of items in vain, pages end all the same, and the last one is reached."""
     impatience.often = 0.0
     with CosmosClient(container.client_connection.url_connection, WELL_KNOWN_KEY) as client:
-        many = client.get_database_client("d").create_container(f"many{len(where)}", PartitionKey("/pk"))
+        many = client.get_database_client("d").create_container("many", PartitionKey("/pk"))
         total = SIFTED_PER_TURN + BATCH
         for start in range(0, total, BATCH):
             batch: list[Any] = [
@@ -131,15 +130,16 @@ def test_time_ends_a_page_that_finds_nothing(impatience: Impatience, container: 
                 for each in range(start, start + BATCH)
             ]
             many.execute_item_batch(batch, partition_key="p")
-        expected = results(many, f"SELECT VALUE c.id FROM c WHERE {where}", 1000, None)
-        assert len(expected) == ("number" in where)
+        text = "SELECT VALUE c.id FROM c WHERE c.number * 2 = 20"
+        expected = [f"{total - 10}"]
+        assert results(many, text, 1000, None) == expected
         impatience.often = 0.5
         continued = 0
         for seed in range(8):
             impatience.ids = Ids(seed)
             answers: list[Any] = []
             found = many.query_items(
-                f"SELECT VALUE c.id FROM c WHERE {where}",
+                text,
                 enable_cross_partition_query=True,
                 response_hook=lambda headers, _, answers=answers: answers.append(headers),
             )
