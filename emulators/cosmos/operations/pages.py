@@ -228,6 +228,7 @@ async def _sorted(work: Work, start: Position, window: Window) -> Position | Non
             mark = (key, _signed(work, position), row.number)
             if beyond is None or mark >= beyond:
                 nearest.add(mark)
+            await work.turn()
     chosen = nearest.after(to_skip)
     passed = start.passed + to_skip
     bodies = load(work.call.account.store.connection, [abs(position) for _, position, _ in chosen])
@@ -264,7 +265,8 @@ async def _collected(work: Work, start: Position, window: Window) -> Position | 
         collection.add_rows(_count(work))
     else:
         async for _, _, _, document in documents(work):
-            collection.add(document)
+            for _ in collection.feed(document):
+                await work.turn()
     first = max(start.passed, window.skip)
     end = None if window.take is None else window.skip + window.take
     return await work.functions.evaluate(lambda: _cut(work, collection, first, end))
