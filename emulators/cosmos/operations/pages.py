@@ -25,11 +25,13 @@ from emulators.cosmos.sql.statement import Collection, Row, Statement, Window
 from emulators.cosmos.sql.values import UNDEFINED, Value, descending, place_of_key, sort_key
 from emulators.cosmos.sql.walks import stretches
 from emulators.cosmos.store.catalog import Container
-from emulators.cosmos.store.documents import Scope, load, look_up, scan, select
+from emulators.cosmos.store.documents import Scope, end_of_stretch, load, look_up, scan, select
 from emulators.cosmos.wire import Call
 
 DOCUMENTS_PER_TURN = 500
 """After so many documents the server looks after its other clients. Our choice."""
+SIFTED_PER_TURN = 10_000
+"""The same for documents that SQLite looks at and Python does not: our choice, some milliseconds."""
 TURN_SECONDS = 0.05
 """The same for time."""
 _SIGN = 1 << 63
@@ -37,6 +39,8 @@ _SIGN = 1 << 63
 
 Found = tuple[Scope, int, bytes, Value]
 """A document: where it was read, its position, its JSON and its value."""
+SIFTED = object()
+"""In a value's place: up to here no further document matters."""
 Mark = tuple[bytes, int, int]
 """A row's place in an order: sort key, position (negative where it runs down), number among its document's rows."""
 
@@ -170,9 +174,11 @@ async def make_page(work: Work, start: Position, window: Window) -> Position | N
     return await _in_order(work, start, window)
 
 
-def documents(work: Work) -> AsyncIterator[Found]:
+async def documents(work: Work) -> AsyncIterator[Found]:
     """All documents that may matter, in their own order."""
-    return _in_their_own_order(work, Position())
+    async for found in _in_their_own_order(work, Position()):
+        if found[3] is not SIFTED:
+            yield found
 
 
 async def _in_order(work: Work, start: Position, window: Window) -> Position | None:
@@ -184,8 +190,9 @@ async def _in_order(work: Work, start: Position, window: Window) -> Position | N
     wanted = None if window.take is None else window.skip + window.take
     found = _along_index(work, start) if work.reading.walks else _in_their_own_order(work, start)
     async for scope, position, body, document in found:
-        late = work.loaded > 1 and work.is_out_of_time  # a page of nothing would be followed by the same page
-        for row in work.rows(document):
+        # A page must get further than the one before it.
+        late = (work.loaded > 1 or document is SIFTED) and work.is_out_of_time
+        for row in work.rows(document) if document is not SIFTED else ():
             if position == start.position and row.number < start.rows:
                 continue
             if wanted is not None and passed >= wanted:
@@ -221,6 +228,7 @@ async def _sorted(work: Work, start: Position, window: Window) -> Position | Non
             mark = (key, _signed(work, position), row.number)
             if beyond is None or mark >= beyond:
                 nearest.add(mark)
+            await work.turn()
     chosen = nearest.after(to_skip)
     passed = start.passed + to_skip
     bodies = load(work.call.account.store.connection, [abs(position) for _, position, _ in chosen])
@@ -257,7 +265,8 @@ async def _collected(work: Work, start: Position, window: Window) -> Position | 
         collection.add_rows(_count(work))
     else:
         async for _, _, _, document in documents(work):
-            collection.add(document)
+            for _ in collection.feed(document):
+                await work.turn()
     first = max(start.passed, window.skip)
     end = None if window.take is None else window.skip + window.take
     return await work.functions.evaluate(lambda: _cut(work, collection, first, end))
@@ -298,18 +307,31 @@ async def _in_their_own_order(work: Work, start: Position) -> AsyncIterator[Foun
         check_session(work.call, work.container, scope.range)
         after = reached
         while True:
-            batch = _batch(work, scope, after, limit)
+            until = _stretch(work, scope, after)
+            batch = _batch(work, scope, after, until, limit)
             for position, body in batch:
                 yield await work.meet((scope, position, body, work.value(body)))
                 await work.turn()
-            if len(batch) < limit:
+            if len(batch) < limit and until is None:
                 break
-            after, limit = batch[-1][0], DOCUMENTS_PER_TURN
+            if len(batch) == limit:
+                after, limit = batch[-1][0], DOCUMENTS_PER_TURN
+            elif until is not None:
+                after = until
+                yield scope, until, b"", SIFTED
             await asyncio.sleep(0)
             _demand_unsplit(work)
 
 
-def _batch(work: Work, scope: Scope, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
+def _stretch(work: Work, scope: Scope, after: int) -> int | None:
+    """How far SQLite may look before others have their turn; None for to the end."""
+    reading = work.reading
+    if not reading.where or reading.index or not (scope.is_whole or reading.by_position):
+        return None
+    return end_of_stretch(work.call.account.store.connection, scope, after, SIFTED_PER_TURN)
+
+
+def _batch(work: Work, scope: Scope, after: int, until: int | None, limit: int) -> Sequence[tuple[int, bytes]]:
     connection, reading = work.call.account.store.connection, work.reading
     if not reading.index:
         return list(
@@ -317,6 +339,7 @@ def _batch(work: Work, scope: Scope, after: int, limit: int) -> Sequence[tuple[i
                 connection,
                 scope,
                 after=after,
+                until=until,
                 limit=limit,
                 where=reading.where,
                 bindings=reading.bindings,

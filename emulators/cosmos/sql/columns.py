@@ -6,8 +6,8 @@ the text of a path's index and of the conditions that it serves, letter by lette
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 RANKS = {"undefined": 0, "null": 1, "false": 2, "true": 3, "number": 4, "string": 5, "array": 6, "object": 7}
 """Types in the order of ORDER BY, as `values.order_key` has them."""
@@ -21,6 +21,9 @@ _SQLITE_TYPES = {
     "array": "array",
     "object": "object",
 }
+
+_PATHS_KEPT = 4096
+"""Paths whose SQL is remembered: our choice."""
 
 Steps = tuple[str | int, ...]
 """Property names from the document down."""
@@ -36,12 +39,18 @@ class Column:
     @property
     def keys(self) -> tuple[str, str]:
         """(rank, value) in SQL."""
-        path = literal(self.steps)
-        assert path is not None
-        return rank(path), value(path)
+        return _keys(self.steps)
 
 
-def json_path(steps: Sequence[str | int]) -> str | None:
+@lru_cache(_PATHS_KEPT)
+def _keys(steps: Steps) -> tuple[str, str]:
+    path = literal(steps)
+    assert path is not None
+    return rank(path), value(path)
+
+
+@lru_cache(_PATHS_KEPT)
+def json_path(steps: Steps) -> str | None:
     """SQLite's spelling of a path, None for one with an array index or a name that it cannot quote."""
     if not steps or not all(
         isinstance(step, str) and step.isprintable() and not {'"', "\\"} & set(step) for step in steps
@@ -50,7 +59,7 @@ def json_path(steps: Sequence[str | int]) -> str | None:
     return "$" + "".join(f'."{step}"' for step in steps)
 
 
-def literal(steps: Sequence[str | int]) -> str | None:
+def literal(steps: Steps) -> str | None:
     """The same as a string literal in SQL."""
     path = json_path(steps)
     return None if path is None else "'" + path.replace("'", "''") + "'"

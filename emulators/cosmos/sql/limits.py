@@ -20,9 +20,9 @@ EXPRESSIONS_MAX = 200_000
 """Syntax nodes in one query: our choice, what 512 KB of ordinary text cannot reach."""
 COUNT_VALUE_MAX = 2**32 - 1
 """TOP, OFFSET and LIMIT, recorded: 4294967296 is refused, 4294967295 is not."""
-STEPS_PER_DOCUMENT_MAX = 1_000_000
-"""Values that JOIN and subqueries may take from one document's arrays: our choice, about a second's work; the service
-cuts by time."""
+STEPS_PER_DOCUMENT_MAX = 500_000
+"""Values that JOIN and subqueries may take from one document's arrays: our choice, at worst two thirds of a second in
+which nobody else is answered (where they give no row); the service cuts by time."""
 STRING_CHARACTERS_MAX = 10_000
 """REPLICATE's documented result limit."""
 COLLECTED_VALUES_MAX = 1_000_000

@@ -41,11 +41,11 @@ _TYPE_CHECKS = {
     "IS_PRIMITIVE": "IN ('null', 'true', 'false', 'integer', 'real', 'text')",
 }
 _TEXT_SEARCHES = {
-    "CONTAINS": "instr(body ->> ?, ?) > 0",
+    "CONTAINS": "instr(CAST(body ->> ? AS BLOB), CAST(? AS BLOB)) > 0",
     "STARTSWITH": "substr(body ->> ?, 1, {length}) = ?",
     "ENDSWITH": "substr(body ->> ?, -{length}) = ?",
 }
-"""Searches for a constant text of `length` characters."""
+"""Searches for a constant text of `length` characters. Bytes are found sooner than characters, at the same places."""
 _LIKE_SEARCHES = {(True, True): "CONTAINS", (False, True): "STARTSWITH", (True, False): "ENDSWITH"}
 """By whether a pattern begins and ends with %."""
 _WILDCARDS = frozenset("%_[")

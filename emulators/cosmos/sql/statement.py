@@ -175,16 +175,23 @@ class Collection:
 
     def add(self, document: Value) -> None:
         """Take one document in."""
+        for _ in self.feed(document):
+            pass
+
+    def feed(self, document: Value) -> Iterator[None]:
+        """Take one document in, row by row: it may have very many."""
         statement = self._statement
         if self._groups is None:
             for row in statement.rows(document, self._context):
                 self._distinct.add(row.value, row.sort_key)
+                yield None
             return
         if statement.container_slot is not None:
             self._frame[statement.container_slot] = document
         self._context.begin()
         for _ in statement.program.rows(self._frame):
             self._groups.add(self._frame)
+            yield None
 
     def add_rows(self, count: int) -> None:
         """Take in so many rows of which nothing but their number matters."""
@@ -213,9 +220,9 @@ class Staged(Collection):
         super().__init__(statement, context)
         self._gathered = gathered.collect((), context)
 
-    def add(self, document: Value) -> None:
-        """Take one document in."""
-        self._gathered.add(document)
+    def feed(self, document: Value) -> Iterator[None]:
+        """Take one document in, row by row."""
+        return self._gathered.feed(document)
 
     def results(self) -> Iterator[Value]:
         """The results in their order."""

@@ -89,6 +89,12 @@ class Scope:
         """Whether it is all of its physical partition."""
         return self.pk is None and self.low <= self.range.low and self.high >= self.range.high
 
+    @property
+    def positions(self) -> tuple[int, int]:
+        """The [low, high) interval of positions that documents of its physical partition have."""
+        oldest = place_of(self.container.number, self.range.oldest_id)
+        return oldest << COUNTER_BITS, (self.range.place + 1) << COUNTER_BITS
+
     def where(self, *, after: int = -1, indexed: bool = False, by_position: bool = False) -> tuple[str, list[Any]]:
         """The condition in SQL and its bindings, of what lies beyond the position `after`.
 
@@ -100,9 +106,9 @@ class Scope:
         if indexed:
             sql, bindings = f"place=? AND {indexes.belongs(self.container.number)}", [self.range.place]
         elif self.is_whole or by_position:
-            oldest = place_of(self.container.number, self.range.oldest_id) << COUNTER_BITS
+            oldest, end = self.positions
             sql = "position>=? AND position<? AND +place=?"
-            bindings = [max(oldest, after + 1), (self.range.place + 1) << COUNTER_BITS, self.range.place]
+            bindings = [max(oldest, after + 1), end, self.range.place]
         else:
             sql, bindings = "place=? AND +position>?", [self.range.place, after]
         if not self.is_whole:
@@ -200,18 +206,29 @@ def scan(
     scope: Scope,
     *,
     after: int = -1,
+    until: int | None = None,
     limit: int = -1,
     where: str = "",
     bindings: Sequence[Any] = (),
     by_position: bool = False,
 ) -> Iterator[tuple[int, bytes]]:
-    """(position, JSON) of the documents in `scope` beyond `after`, in the order of their positions."""
+    """(position, JSON) of the documents in `scope` beyond `after`, up to `until`, in the order of their positions."""
     condition, values = scope.where(after=after, by_position=by_position)
+    if until is not None:
+        condition, values = f"{condition} AND position<=?", [*values, until]
     extra = f" AND ({where})" if where else ""
     return connection.execute(
         f"SELECT position, {BODY} FROM document WHERE {condition}{extra} ORDER BY position LIMIT ?",
         (*values, *bindings, limit),
     )
+
+
+def end_of_stretch(connection: apsw.Connection, scope: Scope, after: int, count: int) -> int | None:
+    """A position with at most `count` documents from `after` up to it, none of them read; None when no more follow."""
+    oldest, end = scope.positions
+    sql = "SELECT min(position) FROM document WHERE position>=? AND position<?"
+    found: int | None = connection.execute(sql, (max(oldest, after + 1) + count - 1, end)).get
+    return found
 
 
 def find(

@@ -7,7 +7,7 @@ over expressions: kept right by every write, dropped with its container, found a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from functools import lru_cache
 
 import apsw
 
@@ -20,9 +20,12 @@ INDEXED_DOCUMENTS_MIN = 200
 """Documents ever made in a container below which it is as quick to look at all of them: our choice."""
 
 _ALL = "paths_"
+_NAMES_KEPT = 4096
+"""Indexes whose names are remembered: our choice."""
 
 
-def name_of(container: int, columns: Sequence[Column]) -> str:
+@lru_cache(_NAMES_KEPT)
+def name_of(container: int, columns: tuple[Column, ...]) -> str:
     """The name of the index over those columns."""
     digest = hashlib.blake2b(repr([(each.steps, each.descends) for each in columns]).encode(), digest_size=8)
     return f"{_prefix(container)}{digest.hexdigest()}"
@@ -51,7 +54,7 @@ def worth_making(connection: apsw.Connection, container: int) -> bool:
     return large and len(_names(connection, _prefix(container))) < INDEXES_MAX
 
 
-def make(connection: apsw.Connection, container: int, columns: Sequence[Column]) -> None:
+def make(connection: apsw.Connection, container: int, columns: tuple[Column, ...]) -> None:
     """Make the index over those columns unless it is there."""
     keys = ", ".join(f"{key} DESC" if column.descends else key for column in columns for key in column.keys)
     connection.execute(

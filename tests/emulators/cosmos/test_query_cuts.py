@@ -16,6 +16,7 @@ from emulators.base.ids import Ids
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from emulators.cosmos.application import create
 from emulators.cosmos.limits import PAGE_SECONDS_MAX
+from emulators.cosmos.operations.pages import SIFTED_PER_TURN
 from emulators.cosmos.operations.reading import MATCHES_SORTED_MAX
 from emulators.cosmos.store.indexes import INDEXED_DOCUMENTS_MIN
 from tests.serving import served
@@ -114,6 +115,37 @@ def results(container: ContainerProxy, text: str, size: int, key: str | None) ->
         assert len(given) <= size
         found += given
     return found
+
+
+@pytest.mark.documented("learn.microsoft.com/cosmos-db/query/pagination: a page may be empty and still have a next one")
+def test_time_ends_a_page_that_finds_nothing(impatience: Impatience, container: ContainerProxy) -> None:
+    """Where SQLite looks at thousands of items in vain, pages end all the same, and the last one is reached."""
+    impatience.often = 0.0
+    with CosmosClient(container.client_connection.url_connection, WELL_KNOWN_KEY) as client:
+        many = client.get_database_client("d").create_container("many", PartitionKey("/pk"))
+        total = SIFTED_PER_TURN + BATCH
+        for start in range(0, total, BATCH):
+            batch: list[Any] = [
+                ("create", ({"id": f"{each}", "pk": "p", "number": total - each, "text": "a"},))
+                for each in range(start, start + BATCH)
+            ]
+            many.execute_item_batch(batch, partition_key="p")
+        text = "SELECT VALUE c.id FROM c WHERE c.number * 2 = 20"
+        expected = [f"{total - 10}"]
+        assert results(many, text, 1000, None) == expected
+        impatience.often = 0.5
+        continued = 0
+        for seed in range(8):
+            impatience.ids = Ids(seed)
+            answers: list[Any] = []
+            found = many.query_items(
+                text,
+                enable_cross_partition_query=True,
+                response_hook=lambda headers, _, answers=answers: answers.append(headers),
+            )
+            assert list(found) == expected
+            continued += any("x-ms-continuation" in headers for headers in answers)
+    assert continued
 
 
 WHOLE: dict[tuple[str, str | None], list[Any]] = {}
