@@ -48,7 +48,7 @@ from emulators.functions_host.triggers import warmup
 from emulators.functions_host.triggers.eventgrid import EventGridWebhook
 from emulators.functions_host.triggers.timer import TimerListener, is_monitored
 from emulators.functions_host.watch import APP_OFFLINE
-from emulators.functions_host.web import WebExtension, imported_base, is_turned_off
+from emulators.functions_host.web import BodyTooLarge, WebExtension, imported_base, is_turned_off
 
 WEBHOOK = re.compile(r"/runtime/webhooks/([^/]+)(/.*)?", re.IGNORECASE)
 WEBHOOK_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS"})
@@ -360,7 +360,9 @@ class Host:
             return None if outcome.answer is None else outcome.answer.value
 
         try:
-            return await web.answer(request, invoke)
+            return await web.answer(request, invoke, self._body_bytes_max)
+        except BodyTooLarge:
+            return Response(413)
         except Exception:  # noqa: BLE001 - the invocation has logged it; the worker's web server says no more than this
             return http.text_response(500, "Internal Server Error")
 

@@ -103,6 +103,8 @@ PUBLISH_SECONDS_MAX = 60.0
 """One publish of an Event Grid output: our choice; azure-core's own network timeout is 100 s."""
 TABLE_ENTITIES_MAX = 50_000
 """Entities that one table input binding reads: our choice, fifty pages of the service's 1,000."""
+SDK_CLIENTS_MAX = 1_000
+"""Clients of SDK-type bindings that are kept for their next use: our choice, the worker keeps them all."""
 BLOB_BYTES_MAX = 104_857_600
 """A blob that is handed over by value: our choice, the host's own limit on a request body."""
 QUEUE_BATCH_DEFAULT, QUEUE_BATCH_MAX = 16, 32
