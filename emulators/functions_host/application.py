@@ -120,7 +120,7 @@ class Host:
         self._sources = self._bundled(configuration, host_id)
         ticking = [self._singleton(listener, host_id) for listener in timers.values()]
         listeners = [each for each in (*ticking, *self._sources.listeners) if each.function.runs]
-        self._listeners = Listeners(listeners, self._clock, console, self._services.import_storage)
+        self._listeners = Listeners(listeners, self._clock, console)
         self._offline_page = _offline_page(root)
         names = [each.name for each in functions]
         self._keys = KeyRing(lambda: secret_store(self._services, settings, host_id), self._ids, self._clock, names)

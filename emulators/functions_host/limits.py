@@ -34,6 +34,8 @@ SHORT_DRAIN_SECONDS_MAX = 1.0
 the host grants none."""
 WORKER_ANSWER_SECONDS_MAX = 10.0
 """What a worker may take to answer before it is passed over: our choice; code of the app may block it."""
+LIFESPAN_SECONDS_MAX = 5.0
+"""What an ASGI app may take to end what it has started: our choice, half of a drain."""
 BLOCKED_SECONDS_MAX = 2.0
 """How long after its deadline a function may go on to hold the event loop before its process is ended: our choice."""
 BLOCKED_POLL_SECONDS = 0.5

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from azure.functions import FunctionRegister
+
 from emulators.base.clock import Clock
 from emulators.base.serving import Bind, run_loop, serve, stop_when_stdin_closes
 from emulators.functions_host.application import Flags, Host
@@ -24,6 +26,7 @@ from emulators.functions_host.console import Console
 from emulators.functions_host.cors import Cors
 from emulators.functions_host.errors import AppNotIndexed, StartError
 from emulators.functions_host.index import Function, index_functions, load_app
+from emulators.functions_host.lifespan import end_lifespan
 from emulators.functions_host.logs import ConsoleStream, InvocationLogs, JsonLines
 from emulators.functions_host.order import StartOrder, read_order, take_over
 from emulators.functions_host.settings import Settings, read_host_json
@@ -54,6 +57,7 @@ class Worker:
         self._doorway = take_over(order.doorway) if order.doorway else None
         self._clock = Clock()
         self._console = Console(Clock(), minimum=order.system_log_level, user_minimum=order.user_log_level)
+        self._app: FunctionRegister | None = None
         self._host: Host | None = None
         self._supervision: Supervised | None = None
         self._may_serve = asyncio.Event()
@@ -104,6 +108,8 @@ class Worker:
             stop=self._stop,
             doorway=self._doorway,
         )
+        if self._app is not None:
+            await end_lifespan(self._app)
         return 0
 
     def _load(self) -> tuple[Host, AppNotIndexed | None]:
@@ -117,7 +123,8 @@ class Worker:
         functions: list[Function] = []
         try:
             if not (order.root / APP_OFFLINE).exists():
-                functions = index_functions(load_app(order.root, settings), settings, configuration)
+                self._app = load_app(order.root, settings)
+                functions = index_functions(self._app, settings, configuration)
         except AppNotIndexed as failure:
             if not order.tolerates_failure:
                 raise

@@ -196,6 +196,29 @@ def test_an_asgi_app_gets_every_path(tmp_path: Path) -> None:
         assert host.call("GET", "/admin/host/status").json()["state"] == "Running"
 
 
+@pytest.mark.our_choice("an ASGI app's lifespan ends with its worker; the real one is killed")
+def test_an_asgi_app_hears_of_its_start_and_end(tmp_path: Path) -> None:
+    """It starts with the first request and ends when the host does, without a word of the machinery."""
+    source = ASGI.replace(
+        "api = FastAPI()",
+        """
+import contextlib
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    print("opened", flush=True)
+    yield
+    print("closed", flush=True)
+
+api = FastAPI(lifespan=lifespan)
+""",
+    )
+    with running_host(write_app(tmp_path, source, host={"extensions": {"http": {"routePrefix": ""}}})) as host:
+        for _ in range(2):
+            assert host.call("GET", "/").json() == "root"
+    printed = [line.partition("] ")[2] or line for line in host.lines]
+    assert (printed.count("opened"), printed.count("closed"), printed[-1]) == (1, 1, "closed")
+
+
 @pytest.mark.read_in_sdk("azure-functions decorators/function_app.py WsgiFunctionApp: the route {*route}")
 def test_a_wsgi_app_gets_every_path(tmp_path: Path) -> None:
     """With the prefix of host.json before its own paths."""
