@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import statistics
 import subprocess
@@ -33,7 +34,7 @@ const server = createHttpServer({ keepAlive: true }).listen(0, "127.0.0.1", () =
 process.stdin.on("end", () => process.exit()).resume();
 """
 DOCUMENTS = 1000
-QUERIES = {
+QUERIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "filter": ("SELECT * FROM c WHERE c.status = @status AND c.number > @number", {"status": "new", "number": 990}),
     "projection": ("SELECT c.id, c.number FROM c WHERE c.number < @number", {"number": 10}),
     "count": ("SELECT VALUE COUNT(1) FROM c WHERE c.status = @status", {"status": "old"}),
@@ -121,9 +122,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.peer", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each side (default %(default)s)")
     parser.add_argument("--calls", type=int, default=200, help="requests in a round (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
+    report = asyncio.run(compare(chosen.rounds, chosen.calls))
+    if chosen.json:
+        print(json.dumps({f"{name}, of the peer": ratio for name, ratio in report.items()}, indent=2))
+        return 0
     print(f"Server processor time of a query over {DOCUMENTS} documents of one partition, ours to the peer's")
-    for name, ratio in asyncio.run(compare(chosen.rounds, chosen.calls)).items():
+    for name, ratio in report.items():
         print(f"  {name:<12} {ratio:.3f}")
     return 0
 

@@ -206,8 +206,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.queries", description=__doc__)
     parser.add_argument("--documents", type=int, default=100_000, help="in the large container (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=50, help="requests of each kind (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
-    for name, ratio in asyncio.run(run(chosen.documents, chosen.rounds)).items():
+    report = asyncio.run(run(chosen.documents, chosen.rounds))
+    if chosen.json:
+        print(json.dumps(report, indent=2))
+        return 0
+    for name, ratio in report.items():
         print(f"{name:<45} {ratio:8.2f}", flush=True)
     return 0
 

@@ -12,7 +12,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from local.environment import ROOT, SetupFailed, enter_environment, install_azurite
 
@@ -72,14 +72,17 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
     from local.bicep import BicepRefused
     from local.bicep_topology import read_bicep_topology
     from local.demo import demo
+    from local.load import RaceTooLong
     from local.orders_file import OrdersFileError
     from local.provision import ProvisioningFailed
     from local.state import DataInUse
     from local.supervisor import ServiceFailed
     from local.topology import read_topology
     from local.up import PortsTaken, up
+    from operations.errors import EXPECTED, advice
 
     expected = (
+        RaceTooLong,
         PortsTaken,
         DataInUse,
         ServiceFailed,
@@ -89,6 +92,7 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
         OrdersFileError,
         stack_verbs.NotRunning,
         ClientError,
+        *EXPECTED,
     )
     try:
         match parsed.verb:
@@ -107,11 +111,21 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
             case "chaos":
                 from local.chaos.run import chaos
 
-                return asyncio.run(chaos(minutes=parsed.minutes, seed=parsed.seed, as_json=parsed.json))
+                settings = {name: getattr(parsed, name) for name in ("minutes", "seed", "kill_share")}
+                return asyncio.run(chaos(**settings, as_json=parsed.json))
+            case "backlog":
+                from local.load.backlog import backlog
+
+                return asyncio.run(backlog(events=parsed.events, seed=parsed.seed, as_json=parsed.json))
+            case "race":
+                from local.load.race import race
+
+                figures = {name: getattr(parsed, name) for name in ("commands", "orders", "clients")}
+                return asyncio.run(race(**figures, as_json=parsed.json))
             case _:
                 return asyncio.run(stack_verbs.run_wait(parsed))
     except expected as failure:
-        print(f"\n{failure}", file=sys.stderr)
+        print(f"\n{advice(failure) if isinstance(failure, EXPECTED) else failure}", file=sys.stderr)
         return EXIT_FAILED
 
 
@@ -167,13 +181,18 @@ def _parser() -> argparse.ArgumentParser:
         "--kill", action="store_true", help="kill Event Grid, Cosmos DB and the host on the way, one after the other"
     )
     replay.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
+    _deployment_arguments(replay)
     _data_argument(replay)
     chaos = verbs.add_parser(
         "chaos", help="kill, stall and starve the processes of a throw-away stack under load, and count what is lost"
     )
     chaos.add_argument("--minutes", type=float, default=1.0, help="how long (default %(default)s)")
     chaos.add_argument("--seed", type=int, default=0, help="the same seed decides the same (default %(default)s)")
+    chaos.add_argument(
+        "--kill-share", type=_share, default=0.45, help="of all disasters are kills (default %(default)s)"
+    )
     chaos.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
+    _load_verbs(verbs)
     for name, text in (
         ("seed", "send a few orders through the running service, to have something to look at"),
         ("reset", "empty the running stack, and provision it again"),
@@ -192,6 +211,31 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("bench", help="run the benchmarks")
     verbs.add_parser("requirements", help="write requirements.txt from uv.lock")
     return parser
+
+
+def _deployment_arguments(parser: argparse.ArgumentParser) -> None:
+    elsewhere = parser.add_argument_group(
+        "a deployment instead of the stack here",
+        "Nothing is started. Function keys are taken from ORDERS_FUNCTION_KEY and VIEWS_FUNCTION_KEY; where the "
+        "settings hold no key, the identity of `az login` or of the machine reads the write side.",
+    )
+    elsewhere.add_argument("--url", metavar="URL", help="where its commands answer (SERVICE_ORDERS_URI)")
+    elsewhere.add_argument("--views-url", metavar="URL", help="where its queries answer, if split (SERVICE_VIEWS_URI)")
+    elsewhere.add_argument(
+        "--settings", type=Path, metavar="FILE", help="its app settings (else the environment), as for operations"
+    )
+
+
+def _load_verbs(verbs: Any) -> None:
+    backlog = verbs.add_parser("backlog", help="let events wait while the read side is down, and see them drain")
+    backlog.add_argument("--events", type=_positive, default=100_000, help="how many (default %(default)s)")
+    backlog.add_argument("--seed", type=int, default=0, help="of the order in which they are published (0)")
+    race = verbs.add_parser("race", help="send every change of an order from many clients at once")
+    race.add_argument("--commands", type=_positive, default=10_000, help="at least (default %(default)s)")
+    race.add_argument("--orders", type=_positive, default=200, help="that they are about (default %(default)s)")
+    race.add_argument("--clients", type=_positive, default=32, help="of each change, at once (default %(default)s)")
+    for each in (backlog, race):
+        each.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
 
 
 def _data_argument(parser: argparse.ArgumentParser) -> None:
@@ -231,6 +275,16 @@ def _port(text: str) -> int:
     if port > 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port: give a number from 1 to 65535")
     return port
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share: give a number from 0 to 1")
+    return share
 
 
 def _positive(text: str) -> int:

@@ -38,9 +38,11 @@ class KillingService(OrderService):
         self._answered = 0
         self._hear = answered
 
-    async def update(self, order_id: str, status: str, *, idempotency_key: str | None = None) -> Answer:
+    async def update(
+        self, order_id: str, status: str, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> Answer:
         """Command a status, and kill if it is time to."""
-        answer = await super().update(order_id, status, idempotency_key=idempotency_key)
+        answer = await super().update(order_id, status, idempotency_key=idempotency_key, if_match=if_match)
         self._answered += 1
         if victim := self._victims.get(self._answered):
             state = StackState.read(self._data)

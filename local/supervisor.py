@@ -100,10 +100,16 @@ class Supervisor:
         """Ask the services to end in the given order, one after the other; kill one that does not."""
         self._stopping = True
         for name in order:
-            if running := self._running.pop(name, None):
-                if running.keeper:
-                    running.keeper.cancel()
-                await _end(running)
+            if name in self._running:
+                await self.take_down(name)
+
+    async def take_down(self, name: str) -> Service:
+        """End one service on purpose, so that it is not revived; `start` what this returns to have it again."""
+        running = self._running.pop(name)
+        if running.keeper:
+            running.keeper.cancel()
+        await _end(running)
+        return running.service
 
     async def _spawn(self, service: Service) -> _Running:
         process = await asyncio.create_subprocess_exec(

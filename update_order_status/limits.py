@@ -23,6 +23,9 @@ RETRY_AFTER_SECONDS = 1
 PUBLISH_BUDGET_SECONDS = 2.0
 """How long a command's answer waits for Event Grid, and then for the event's mark, before it leaves them to the relay;
 unless the setting says otherwise."""
+GATHER_SECONDS_MAX = 0.02
+"""How long an event waits for a request that is under way, to go together with others in the next: a request of many
+events costs this process as much as one of a single event. Alone, none waits."""
 EVENT_GRID_REQUEST_BYTES_MAX = 1024 * 1024
 """Event Grid refuses larger requests with 413 (Azure Event Grid quotas and limits)."""
 RELAY_EVENTS_MAX = 500

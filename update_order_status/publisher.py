@@ -16,7 +16,13 @@ from order_events import OrderStatusUpdated
 from order_telemetry import EventLog, SpanKind, Telemetry
 from order_telemetry.signals import DEFERRED, PUBLISH_SPAN, PUBLISHED
 from update_order_status.errors import StoreThrottled, StoreUnavailable
-from update_order_status.limits import BATCH_OPERATIONS_MAX, EVENT_GRID_REQUEST_BYTES_MAX, MARKS_AT_ONCE
+from update_order_status.gathering import Gathering
+from update_order_status.limits import (
+    BATCH_OPERATIONS_MAX,
+    EVENT_GRID_REQUEST_BYTES_MAX,
+    GATHER_SECONDS_MAX,
+    MARKS_AT_ONCE,
+)
 from update_order_status.repository import OrderRepository
 
 log = EventLog(__name__)
@@ -37,6 +43,9 @@ class Publisher:
         telemetry: Telemetry,
     ) -> None:
         self._client = client
+        self._requests = Gathering(
+            client.send, bytes_max=EVENT_GRID_REQUEST_BYTES_MAX, wait_seconds_max=GATHER_SECONDS_MAX
+        )
         self._orders = orders
         self._envelope = envelope
         self._budget_seconds = budget_seconds
@@ -51,19 +60,19 @@ class Publisher:
     async def send(self, events: Sequence[OrderStatusUpdated], by: Sender) -> list[OrderStatusUpdated]:
         """Send `events`; those that Event Grid has accepted, which are the first ones."""
         accepted: list[OrderStatusUpdated] = []
-        for chunk, envelopes in self._chunks(events):
+        for chunk, envelopes, size in self._chunks(events):
             with self._spans(chunk, by):
-                if not await self._send(envelopes):
+                if not await self._send(envelopes, size):
                     break
             accepted += chunk
         self._telemetry.add(PUBLISHED, len(accepted), {"by": by})
         self._telemetry.add(DEFERRED, len(events) - len(accepted))
         return accepted
 
-    async def _send(self, envelopes: list[dict[str, Any]]) -> bool:
+    async def _send(self, envelopes: list[dict[str, Any]], size: int) -> bool:
         try:
             async with asyncio.timeout(self._budget_seconds):
-                await self._client.send(envelopes)
+                await self._requests.send(envelopes, size)
         except (AzureError, TimeoutError) as failure:
             log.warning("publishing deferred", events=len(envelopes), reason=_first_line(failure))
             return False
@@ -108,7 +117,8 @@ class Publisher:
 
     def _chunks(
         self, events: Sequence[OrderStatusUpdated]
-    ) -> Iterator[tuple[list[OrderStatusUpdated], list[dict[str, Any]]]]:
+    ) -> Iterator[tuple[list[OrderStatusUpdated], list[dict[str, Any]], int]]:
+        """Events, their envelopes and how many bytes these are, as many at a time as one request may have."""
         chunk: list[OrderStatusUpdated] = []
         envelopes: list[dict[str, Any]] = []
         size = 0
@@ -116,13 +126,13 @@ class Publisher:
             envelope = self._envelope(event)
             bytes_more = len(json.dumps(envelope)) + 2
             if chunk and size + bytes_more > EVENT_GRID_REQUEST_BYTES_MAX:
-                yield chunk, envelopes
+                yield chunk, envelopes, size
                 chunk, envelopes, size = [], [], 0
             chunk.append(event)
             envelopes.append(envelope)
             size += bytes_more
         if chunk:
-            yield chunk, envelopes
+            yield chunk, envelopes, size
 
 
 def _first_line(failure: BaseException) -> str:

@@ -12,7 +12,6 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from emulators.base.doorway import Entrance
-from emulators.base.serving import DRAIN_SECONDS_MAX
 
 HEADER_BYTES_MAX = 64 * 1024
 """All request headers and the request line together; over it the connection is cut. Our choice (IIS has 16 KiB)."""
@@ -30,6 +29,8 @@ class Server(uvicorn.Server):
         app: Callable[..., Awaitable[None]],
         tls: ssl.SSLContext | None,
         ready: Callable[[], None],
+        *,
+        drain_seconds: int,
         doorway: socket.socket | None = None,
     ) -> None:
         """`doorway` is the inner end of one, by which connections come that another process has accepted."""
@@ -42,7 +43,7 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
+            timeout_graceful_shutdown=drain_seconds,
         )
         config.load()
         config.ssl = tls

@@ -205,7 +205,7 @@ async def serve(
     from emulators.base.server import Server  # uvicorn: a process that serves nothing itself does without
 
     stop = stop or asyncio.Event()
-    server = Server(asgi(application), bind.tls, ready, doorway)
+    server = Server(asgi(application), bind.tls, ready, drain_seconds=DRAIN_SECONDS_MAX, doorway=doorway)
     with stop_signals(stop):
         if exits_with_stdin:
             stop_when_stdin_closes(stop)

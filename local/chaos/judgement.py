@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +11,7 @@ import aiohttp
 
 from emulators.base.control import CONTROL_HEADER
 from local.chaos.load import Load
-from local.environment import ROOT
+from local.operator import operate
 from local.stack import Stack, app_settings
 from local.write_side import read_write_side
 
@@ -56,11 +53,11 @@ async def judge(stack: Stack, session: aiohttp.ClientSession, load: Load) -> Jud
     for _ in range(TURNS):
         await _control(session, "POST", f"{stack.url('eventgrid')}/_emulator/clock", {"advanceSeconds": TURN_SECONDS})
         await asyncio.sleep(1)
-    await _operations(stack, "relay")
-    redriven = await _operations(stack, "redrive", "--send")
-    found.redriven = len(json.loads(redriven.output).get("events", ()))
-    verified = await _operations(stack, "verify", "--wait", str(VERIFY_SECONDS))
-    found.verified, found.verify_code = json.loads(verified.output), verified.code
+    await operate(stack, "relay")
+    redriven = await operate(stack, "redrive", "--send")
+    found.redriven = len(redriven.document().get("events", ()))
+    verified = await operate(stack, "verify", "--wait", str(VERIFY_SECONDS))
+    found.verified, found.verify_code = verified.document(), verified.code
     await _hold_against_store(stack, load, found)
     return found
 
@@ -80,24 +77,6 @@ async def _control(session: aiohttp.ClientSession, method: str, url: str, body: 
         async with session.request(method, url, json=body, headers={CONTROL_HEADER: "1"}) as answer:
             return answer.status < 300
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class _Ran:
-    code: int
-    output: str
-
-
-async def _operations(stack: Stack, *arguments: str) -> _Ran:
-    """`python -m operations … --json` against the stack, as an operator runs it."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "operations", *arguments, "--json"),
-        cwd=ROOT,
-        env={**os.environ, **app_settings(stack.options.app), **stack.settings()},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    output, _ = await process.communicate()
-    return _Ran(process.returncode or 0, output.decode())
 
 
 async def _hold_against_store(stack: Stack, load: Load, found: Judgement) -> None:

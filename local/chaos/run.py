@@ -28,7 +28,7 @@ CLIENTS = 16
 SHOWN_MAX = 20
 
 
-async def chaos(*, minutes: float, seed: int, as_json: bool) -> int:
+async def chaos(*, minutes: float, seed: int, kill_share: float, as_json: bool) -> int:
     """Let it happen in a throw-away stack; 0 when nothing was lost, doubled or diverged."""
     console = Console(stderr=True)
     load = Load()
@@ -39,15 +39,17 @@ async def chaos(*, minutes: float, seed: int, as_json: bool) -> int:
             OrderService(stack.url("functions")) as service,
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
         ):
-            disasters = Disasters(stack, session, random.Random(seed))  # noqa: S311 - repeatable
+            disasters = Disasters(stack, session, random.Random(seed), kill_share)  # noqa: S311 - repeatable
             tally = Tally()
             looking = asyncio.create_task(tally.look(session, stack.url("eventgrid")))
-            seconds = await _storm(service, load, disasters, minutes=minutes, seed=seed, console=console)
-            if stack.supervisor.failed.done():
-                stack.supervisor.failed.result()  # a service that could not be revived is a failure of its own
-            console.print("healing, and waiting until nothing is in flight …")
-            found = await judge(stack, session, load)
-            looking.cancel()
+            try:
+                seconds = await _storm(service, load, disasters, minutes=minutes, seed=seed, console=console)
+                if stack.supervisor.failed.done():
+                    stack.supervisor.failed.result()  # a service that could not be revived is a failure of its own
+                console.print("healing, and waiting until nothing is in flight …")
+                found = await judge(stack, session, load)
+            finally:
+                looking.cancel()
     report = _report(load, disasters, found, tally, seconds)
     if as_json:
         json.dump(report, sys.stdout, indent=2)

@@ -88,7 +88,8 @@ class CheckpointingPublisher(Publisher):
     async def publish(self, events: Sequence[OrderStatusUpdated], by: Sender = "request") -> frozenset[str]:
         """Mark, then send once."""
         await self._mark(events)
-        await self._send([self._envelope(event) for event in events])
+        for _, envelopes, size in self._chunks(events):
+            await self._send(envelopes, size)
         return frozenset(event.event_id for event in events)
 
 
