@@ -335,7 +335,7 @@ class Host:
             try:
                 return http.response(outcome.answer)
             except ValueError as refusal:
-                self._console.always(f"The answer of function '{function.name}' cannot be sent: {refusal}", "error")
+                self._console.always(f"The answer of function '{function.name}' cannot be sent:\n{refusal}", "error")
                 return Response(500)
 
         if not self._throttle.is_on:

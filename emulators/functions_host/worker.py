@@ -32,8 +32,11 @@ from emulators.functions_host.order import StartOrder, read_order, take_over
 from emulators.functions_host.settings import Settings, read_host_json
 from emulators.functions_host.supervision import Supervised
 from emulators.functions_host.watch import APP_OFFLINE
+from emulators.functions_host.web import FALSE
 
 EXIT_NOT_STARTED = 1
+DEBUG_LOGGING = "PYTHON_ENABLE_DEBUG_LOGGING"
+"""Core Tools sets it when it is not set, and so the worker makes debug records; the host shows them or not."""
 CHATTY = ("asyncio", "uvicorn")
 """Loggers of our own machinery, which the real worker does not have."""
 
@@ -155,7 +158,8 @@ class Worker:
         """Before the app is imported, or its first warning configures logging."""
         logs = InvocationLogs(self._console, strays=self._order.verbose)
         logging.getLogger().addHandler(logs)
-        is_debugging = self._order.user_log_level in ("trace", "debug")
+        allowed = (os.environ.get(DEBUG_LOGGING) or "1").lower() not in FALSE
+        is_debugging = allowed and self._order.user_log_level in ("trace", "debug")
         logging.getLogger().setLevel(logging.DEBUG if is_debugging else logging.INFO)
         for chatty in CHATTY:
             logging.getLogger(chatty).setLevel(logging.WARNING)
