@@ -48,7 +48,7 @@ from emulators.functions_host.triggers import warmup
 from emulators.functions_host.triggers.eventgrid import EventGridWebhook
 from emulators.functions_host.triggers.timer import TimerListener, is_monitored
 from emulators.functions_host.watch import APP_OFFLINE
-from emulators.functions_host.web import BodyTooLarge, WebExtension, imported_base, is_turned_off
+from emulators.functions_host.web import INIT_INDEXING, BodyTooLarge, WebExtension, imported_base
 
 WEBHOOK = re.compile(r"/runtime/webhooks/([^/]+)(/.*)?", re.IGNORECASE)
 WEBHOOK_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS"})
@@ -129,7 +129,7 @@ class Host:
         calls = {**manual_calls(self._webhook, timers), **self._sources.manual_calls()}
         self._admin = self._make_admin(root, host_id, configuration, failure, calls)
         self._headers = AnswerHeaders(configuration)
-        base = None if is_turned_off(settings) else imported_base()
+        base = None if settings.is_off(INIT_INDEXING) else imported_base()
         self._web = None if base is None else WebExtension(base)
         self._throttle = read_throttle(configuration, workers=flags.processes, number=flags.number)
         self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)

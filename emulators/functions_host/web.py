@@ -14,11 +14,9 @@ from typing import Any
 
 from emulators.base.serving import Request, Response
 from emulators.functions_host.limits import STREAMED_PARTS_MAX
-from emulators.functions_host.settings import Settings
 
 BASE = "azurefunctions.extensions.base"
 INIT_INDEXING = "PYTHON_ENABLE_INIT_INDEXING"
-FALSE = ("0", "false", "no", "off")
 CALL = "functions_host.call"
 """Where in an ASGI scope the function to be called is handed to the extension's web app."""
 
@@ -30,11 +28,6 @@ def imported_base() -> Any:
     """The base of the web extension that the app has imported, or None. On Azure all its HTTP functions use it then."""
     base = sys.modules.get(BASE)
     return base if base is not None and base.HttpV2FeatureChecker.http_v2_enabled() else None
-
-
-def is_turned_off(settings: Settings) -> bool:
-    """Whether the worker is told not to look for a web extension."""
-    return (settings.get(INIT_INDEXING) or "").lower() in FALSE
 
 
 class BodyTooLarge(Exception):

@@ -32,7 +32,6 @@ from emulators.functions_host.order import StartOrder, read_order, take_over
 from emulators.functions_host.settings import Settings, read_host_json
 from emulators.functions_host.supervision import Supervised
 from emulators.functions_host.watch import APP_OFFLINE
-from emulators.functions_host.web import FALSE
 
 EXIT_NOT_STARTED = 1
 DEBUG_LOGGING = "PYTHON_ENABLE_DEBUG_LOGGING"
@@ -121,7 +120,7 @@ class Worker:
         environment = dict(os.environ)
         settings = Settings(environment)
         configuration = read_host_json(order.root, environment, write=False)
-        logs = self._take_over_logging()
+        logs = self._take_over_logging(settings)
         wrong: AppNotIndexed | None = None
         functions: list[Function] = []
         try:
@@ -154,12 +153,11 @@ class Worker:
         )
         return host, wrong
 
-    def _take_over_logging(self) -> InvocationLogs:
+    def _take_over_logging(self, settings: Settings) -> InvocationLogs:
         """Before the app is imported, or its first warning configures logging."""
         logs = InvocationLogs(self._console, strays=self._order.verbose)
         logging.getLogger().addHandler(logs)
-        allowed = (os.environ.get(DEBUG_LOGGING) or "1").lower() not in FALSE
-        is_debugging = allowed and self._order.user_log_level in ("trace", "debug")
+        is_debugging = self._order.user_log_level in ("trace", "debug") and not settings.is_off(DEBUG_LOGGING)
         logging.getLogger().setLevel(logging.DEBUG if is_debugging else logging.INFO)
         for chatty in CHATTY:
             logging.getLogger(chatty).setLevel(logging.WARNING)
