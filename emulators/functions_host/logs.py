@@ -1,11 +1,12 @@
 """Functions' logs and prints, by the worker's rules: what is written within an invocation is shown, the rest is not.
 
-A record belongs to an invocation when it is made in that invocation's task (or one started from it), or in a thread
-whose `context.thread_local_storage.invocation_id` names it, whatever loop runs there. Must not know triggers or HTTP.
+A record belongs to an invocation when it is made on a loop in that invocation's task (or one started from it), or in a
+thread whose `context.thread_local_storage.invocation_id` names it, whatever loop runs there. Must not know triggers or HTTP.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import logging
@@ -30,7 +31,12 @@ THE_HOST = "the host"
 
 def current_invocation() -> str:
     """The invocation that the running code belongs to, or empty."""
-    return task_invocation.get() or getattr(thread_storage, "invocation_id", None) or ""
+    try:
+        asyncio.get_running_loop()
+        of_task = task_invocation.get()
+    except RuntimeError:
+        of_task = ""  # a thread knows its invocation by the thread's own storage only, as in the worker
+    return of_task or getattr(thread_storage, "invocation_id", None) or ""
 
 
 @contextlib.contextmanager

@@ -24,10 +24,12 @@ SAMPLES = (
 def check_errors(project: Project) -> Iterator[Finding]:
     """What puts a function in error, on the real host or here only."""
     for function in project.functions:
-        if function.error is None or missing_settings(project, function):
+        if function.error is None:
             continue
         if function.error.startswith("501"):
             yield note("not-built-here", function.name, function.error, "It can be run on Azure only.")
+        elif missing_settings(project, function):
+            pass  # said already, by the setting's name
         elif "does not resolve to a value" not in function.error and "are not registered" not in function.error:
             yield error(
                 "function-in-error",
