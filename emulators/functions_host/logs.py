@@ -1,7 +1,8 @@
 """Functions' logs and prints, by the worker's rules: what is written within an invocation is shown, the rest is not.
 
 A record belongs to an invocation when it is made on a loop in that invocation's task (or one started from it), or in a
-thread whose `context.thread_local_storage.invocation_id` names it, whatever loop runs there. Must not know triggers or HTTP.
+thread whose `context.thread_local_storage.invocation_id` names it, whatever loop runs there. Must not know triggers or
+HTTP.
 """
 
 from __future__ import annotations
