@@ -48,7 +48,7 @@ from emulators.functions_host.triggers import warmup
 from emulators.functions_host.triggers.eventgrid import EventGridWebhook
 from emulators.functions_host.triggers.timer import TimerListener, is_monitored
 from emulators.functions_host.watch import APP_OFFLINE
-from emulators.functions_host.web import WebExtension, imported_base, is_turned_off
+from emulators.functions_host.web import INIT_INDEXING, BodyTooLarge, WebExtension, imported_base
 
 WEBHOOK = re.compile(r"/runtime/webhooks/([^/]+)(/.*)?", re.IGNORECASE)
 WEBHOOK_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS"})
@@ -120,7 +120,7 @@ class Host:
         self._sources = self._bundled(configuration, host_id)
         ticking = [self._singleton(listener, host_id) for listener in timers.values()]
         listeners = [each for each in (*ticking, *self._sources.listeners) if each.function.runs]
-        self._listeners = Listeners(listeners, self._clock, console, self._services.import_storage)
+        self._listeners = Listeners(listeners, self._clock, console)
         self._offline_page = _offline_page(root)
         names = [each.name for each in functions]
         self._keys = KeyRing(lambda: secret_store(self._services, settings, host_id), self._ids, self._clock, names)
@@ -129,7 +129,7 @@ class Host:
         calls = {**manual_calls(self._webhook, timers), **self._sources.manual_calls()}
         self._admin = self._make_admin(root, host_id, configuration, failure, calls)
         self._headers = AnswerHeaders(configuration)
-        base = None if is_turned_off(settings) else imported_base()
+        base = None if settings.is_off(INIT_INDEXING) else imported_base()
         self._web = None if base is None else WebExtension(base)
         self._throttle = read_throttle(configuration, workers=flags.processes, number=flags.number)
         self._body_bytes_max = settings.number("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", BODY_BYTES_MAX)
@@ -335,7 +335,7 @@ class Host:
             try:
                 return http.response(outcome.answer)
             except ValueError as refusal:
-                self._console.always(f"The answer of function '{function.name}' cannot be sent: {refusal}", "error")
+                self._console.always(f"The answer of function '{function.name}' cannot be sent:\n{refusal}", "error")
                 return Response(500)
 
         if not self._throttle.is_on:
@@ -360,7 +360,9 @@ class Host:
             return None if outcome.answer is None else outcome.answer.value
 
         try:
-            return await web.answer(request, invoke)
+            return await web.answer(request, invoke, self._body_bytes_max)
+        except BodyTooLarge:
+            return Response(413)
         except Exception:  # noqa: BLE001 - the invocation has logged it; the worker's web server says no more than this
             return http.text_response(500, "Internal Server Error")
 

@@ -68,7 +68,8 @@ class Connectors:
             reader = self.readers.get(binding.type.lower())
             if reader is None:
                 raise _not_built(binding, "input")
-            reader.check(binding)
+            if not function.signature.inputs[binding.name].deferred:  # a client is made, or fails, at each run
+                reader.check(binding)
         for binding in function.output_bindings:
             writer = self.writers.get(binding.type.lower())
             if writer is None:

@@ -105,10 +105,8 @@ def sdk_converter(binding_type: str, python_type: Any) -> Any:
     return base.get_binding_registry().get(binding_type)
 
 
-def decode(binding_type: str, datum: Datum, metadata: Mapping[str, Datum], python_type: Any = None) -> Any:
+def decode(binding_type: str, datum: Datum, metadata: Mapping[str, Datum]) -> Any:
     """The Python value of `datum`. Raises TypeError for a combination that the converter does not take."""
-    if datum.type == "model_binding_data":
-        return sdk_converter(binding_type, python_type).decode(datum, trigger_metadata=metadata, pytype=python_type)
     chosen = converter(binding_type)
     try:
         return chosen.decode(datum, trigger_metadata=metadata if is_trigger(binding_type) else {})

@@ -18,6 +18,14 @@ class AppNotIndexed(StartError):
         self.report = report
 
 
+class OldModel(AppNotIndexed):
+    """The app is one of the old programming model; `where` is a function of it."""
+
+    def __init__(self, summary: str, where: str) -> None:
+        super().__init__(summary, "")
+        self.where = where
+
+
 class FunctionInError(Exception):
     """One function cannot run; the text follows "The 'X' function is in error: "."""
 

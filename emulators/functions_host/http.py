@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl
 
 from emulators.base.serving import Request, Response
 from emulators.functions_host.converters import Datum
+from emulators.functions_host.cookies import set_cookie_lines
 
 TEXT = "text/plain; charset=utf-8"
 OWNED_BY_SERVER = frozenset({"content-length", "transfer-encoding", "connection", "set-cookie"})
@@ -63,12 +63,8 @@ def _from_http(value: Mapping[str, Any]) -> Response:
         if lower not in OWNED_BY_SERVER:
             headers[lower] = datum.value
     if value.get("cookies"):
-        headers["set-cookie"] = [line for cookie in value["cookies"] for line in _cookie_lines(cookie)]
+        headers["set-cookie"] = [line for cookie in value["cookies"] for line in set_cookie_lines(cookie)]
     return Response(int(value["status_code"].value), headers, value["body"].value)
-
-
-def _cookie_lines(cookie: SimpleCookie) -> list[str]:
-    return [morsel.OutputString() for morsel in cookie.values()]
 
 
 def _from_text(text: str) -> Response:

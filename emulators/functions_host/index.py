@@ -23,7 +23,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from azure.functions import FunctionRegister
 
-from emulators.functions_host.errors import AppNotIndexed, FunctionInError
+from emulators.functions_host.errors import AppNotIndexed, FunctionInError, OldModel
 from emulators.functions_host.retries import RetryPolicy, read_retry_policy
 from emulators.functions_host.settings import Configuration, Settings
 from emulators.functions_host.signature import Signature, SignatureRefused, read_signature
@@ -49,6 +49,10 @@ class Binding:
         """A member as text."""
         value = self.properties.get(member)
         return default if value is None else str(value)
+
+    def flag(self, member: str, *, default: bool = False) -> bool:
+        """A member as a truth value, which an app may have written as text."""
+        return self.text(member, str(default)).lower() == "true"
 
 
 @dataclass(frozen=True)
@@ -170,11 +174,11 @@ def _keep_user_frames(report: traceback.TracebackException) -> None:
 def _refuse_old_model(root: Path, script: str) -> None:
     old = sorted(path.parent.name for path in root.glob("*/function.json"))
     if old:
-        raise AppNotIndexed(
+        raise OldModel(
             f"{script} does not exist, and {old[0]}/function.json does: this is an app of the old programming model "
             "(v1), which this host does not run. Move its functions to decorators in function_app.py "
             "(https://aka.ms/pythonprogrammingmodel).",
-            "",
+            f"{old[0]}/function.json",
         )
     raise AppNotIndexed(f"{script} does not exist in {root}. Start the host in the app's folder.", "")
 

@@ -26,6 +26,7 @@ from emulators.functions_host.index import Binding, Function, user_traceback
 from emulators.functions_host.limits import RETRIES_MAX
 from emulators.functions_host.logs import InvocationLogs, thread_storage
 from emulators.functions_host.retries import RetryPolicy
+from emulators.functions_host.sdk_clients import SdkClients
 from emulators.functions_host.trace import TraceContext, new_traceparent
 
 VIA_HOST_APIS = "This function was programmatically called via the host APIs."
@@ -145,6 +146,7 @@ class Invoker:
         self._stopping = asyncio.Event()
         self._deadlines = Deadlines(time_limit_seconds, clock, blocked)
         self._timed_out = timed_out
+        self._sdk_clients = SdkClients()
         self.outstanding = 0
         self.outstanding_retries = 0
 
@@ -269,16 +271,19 @@ class Invoker:
 
     async def _arguments(self, function: Function, call: Call) -> dict[str, Any]:
         inputs = function.signature.inputs
-        trigger = inputs[function.trigger.name]
+
+        def decoded(parameter: str, value: Datum, metadata: Mapping[str, Datum]) -> Any:
+            kind = inputs[parameter]
+            if kind.deferred:
+                return self._sdk_clients.decode(function.name, parameter, kind, value, metadata)
+            return converters.decode(kind.binding_type, value, metadata)
+
         arguments = {function.trigger.name: call.web_request}
         if call.web_request is None:
-            arguments[function.trigger.name] = converters.decode(
-                trigger.binding_type, call.trigger_value, call.metadata, trigger.python_type
-            )
+            arguments[function.trigger.name] = decoded(function.trigger.name, call.trigger_value, call.metadata)
         for binding in function.input_bindings:
-            kind = inputs[binding.name]
             value = await self._connector.read(function, binding, call)
-            arguments[binding.name] = converters.decode(kind.binding_type, value, {}, kind.python_type)
+            arguments[binding.name] = decoded(binding.name, value, {})
         return arguments
 
     async def _write_outputs(

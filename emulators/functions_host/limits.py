@@ -34,6 +34,8 @@ SHORT_DRAIN_SECONDS_MAX = 1.0
 the host grants none."""
 WORKER_ANSWER_SECONDS_MAX = 10.0
 """What a worker may take to answer before it is passed over: our choice; code of the app may block it."""
+LIFESPAN_SECONDS_MAX = 5.0
+"""What an ASGI app may take to end what it has started: our choice, half of a drain."""
 BLOCKED_SECONDS_MAX = 2.0
 """How long after its deadline a function may go on to hold the event loop before its process is ended: our choice."""
 BLOCKED_POLL_SECONDS = 0.5
@@ -103,6 +105,8 @@ PUBLISH_SECONDS_MAX = 60.0
 """One publish of an Event Grid output: our choice; azure-core's own network timeout is 100 s."""
 TABLE_ENTITIES_MAX = 50_000
 """Entities that one table input binding reads: our choice, fifty pages of the service's 1,000."""
+SDK_CLIENTS_MAX = 1_000
+"""Clients of SDK-type bindings that are kept for their next use: our choice, the worker keeps them all."""
 BLOB_BYTES_MAX = 104_857_600
 """A blob that is handed over by value: our choice, the host's own limit on a request body."""
 QUEUE_BATCH_DEFAULT, QUEUE_BATCH_MAX = 16, 32

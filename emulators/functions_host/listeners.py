@@ -6,7 +6,7 @@ What webjobs-sdk's FunctionListener does for a host that starts partially. Knows
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -49,11 +49,7 @@ class Listener(Protocol):
 class Listeners:
     """All listeners of a worker."""
 
-    def __init__(
-        self, listeners: list[Listener], clock: Clock, console: Console, import_clients: Callable[[], None]
-    ) -> None:
-        """`import_clients` is called in a thread before a listener starts: it takes its time."""
-        self._import_clients = import_clients
+    def __init__(self, listeners: list[Listener], clock: Clock, console: Console) -> None:
         self._listeners = listeners
         self._clock = clock
         self._console = console
@@ -89,7 +85,6 @@ class Listeners:
     async def _keep(self, listener: Listener) -> None:
         name = listener.function.name
         wait, attempt = LISTENER_RETRY_SECONDS_MIN, 0
-        await asyncio.to_thread(self._import_clients)
         while True:
             try:
                 await listener.start()

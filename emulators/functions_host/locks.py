@@ -49,6 +49,7 @@ class BlobLease:
 
     async def acquire(self) -> bool:
         """Take the lease, of a blob that is made when it is not there."""
+        await self._services.import_storage()
         from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
         try:

@@ -1,7 +1,8 @@
 """Functions' logs and prints, by the worker's rules: what is written within an invocation is shown, the rest is not.
 
-A record belongs to an invocation when it is made on the loop in that invocation's task (or one started from it), or
-in a thread whose `context.thread_local_storage.invocation_id` names it. Must not know triggers or HTTP.
+A record belongs to an invocation when it is made on a loop in that invocation's task (or one started from it), or in a
+thread whose `context.thread_local_storage.invocation_id` names it, whatever loop runs there. Must not know triggers or
+HTTP.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ def current_invocation() -> str:
     """The invocation that the running code belongs to, or empty."""
     try:
         asyncio.get_running_loop()
+        of_task = task_invocation.get()
     except RuntimeError:
-        return getattr(thread_storage, "invocation_id", None) or ""
-    return task_invocation.get()
+        of_task = ""  # a thread knows its invocation by the thread's own storage only, as in the worker
+    return of_task or getattr(thread_storage, "invocation_id", None) or ""
 
 
 @contextlib.contextmanager

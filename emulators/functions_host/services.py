@@ -6,7 +6,9 @@ an app of HTTP functions never pays for them.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from emulators.base.clock import Clock
@@ -57,10 +59,11 @@ class Services:
         return self._storage[key]
 
     @staticmethod
-    def import_storage() -> None:
-        """Import what `storage` needs: half a second's work, for a thread, so that requests are answered meanwhile."""
-        importlib.import_module("azure.core.pipeline.transport._aiohttp")
-        importlib.import_module("azure.storage.blob.aio")
+    async def import_storage() -> None:
+        """Import what `storage` needs: half a second's work, in a thread, so that requests are answered meanwhile."""
+        for name in ("azure.core.pipeline.transport._aiohttp", "azure.storage.blob.aio"):
+            if name not in sys.modules:
+                await asyncio.to_thread(importlib.import_module, name)
 
     def credential(self, identity: Identity) -> Any:
         """A credential that is closed with the rest."""

@@ -124,6 +124,10 @@ class Settings:
         """Whether the setting is `1` or `true`."""
         return (self.get(name) or "").lower() in ("1", "true")
 
+    def is_off(self, name: str) -> bool:
+        """Whether the setting is there and says no, as the worker reads it."""
+        return (self.get(name) or "").lower() in ("0", "false", "no", "off")
+
     def number(self, name: str, default: int) -> int:
         """The setting as a whole number. Raises StartError naming it."""
         text = self.get(name) or str(default)

@@ -14,11 +14,9 @@ from typing import Any
 
 from emulators.base.serving import Request, Response
 from emulators.functions_host.limits import STREAMED_PARTS_MAX
-from emulators.functions_host.settings import Settings
 
 BASE = "azurefunctions.extensions.base"
 INIT_INDEXING = "PYTHON_ENABLE_INIT_INDEXING"
-FALSE = ("0", "false", "no", "off")
 CALL = "functions_host.call"
 """Where in an ASGI scope the function to be called is handed to the extension's web app."""
 
@@ -32,9 +30,8 @@ def imported_base() -> Any:
     return base if base is not None and base.HttpV2FeatureChecker.http_v2_enabled() else None
 
 
-def is_turned_off(settings: Settings) -> bool:
-    """Whether the worker is told not to look for a web extension."""
-    return (settings.get(INIT_INDEXING) or "").lower() in FALSE
+class BodyTooLarge(Exception):
+    """The body of a request, read as it came, has turned out to be too large."""
 
 
 class WebExtension:
@@ -55,18 +52,27 @@ class WebExtension:
         """What the host's route has found replaces what the catch-all route has."""
         self._base.RequestTrackerMeta.get_synchronizer().sync_route_params(request, values)
 
-    async def answer(self, request: Request, call: Call) -> Response:
-        """The response of the web app, as soon as it begins; its body follows as it is made."""
-        exchange = _Exchange(request)
+    async def answer(self, request: Request, call: Call, body_bytes_max: int) -> Response:
+        """The response of the web app, as soon as it begins; its body follows as it is made.
+
+        Raises BodyTooLarge when the app has asked for more of the request's body than that.
+        """
+        exchange = _Exchange(request, body_bytes_max)
         task = asyncio.create_task(self._app({**exchange.scope, CALL: call}, exchange.receive, exchange.send))
         task.add_done_callback(exchange.end)
-        return await exchange.response(task)
+        response = await exchange.response(task)
+        if exchange.is_too_large:  # what the web app makes of it is not for the caller
+            task.cancel()
+            raise BodyTooLarge
+        return response
 
 
 class _Exchange:
     """One request as the ASGI app sees it."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, body_bytes_max: int) -> None:
+        self._body_bytes_left = body_bytes_max
+        self.is_too_large = False
         host, _, port = request.host.rpartition(":")
         self.scope: dict[str, Any] = {
             "type": "http",
@@ -82,9 +88,18 @@ class _Exchange:
             "client": (request.client, 0),
             "server": (host or request.host, int(port) if port.isdecimal() else None),
         }
-        self.receive = request.receive or _whole_body(request.body)
+        self._receive = request.receive or _whole_body(request.body)
         self._start: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._parts: asyncio.Queue[bytes | None] = asyncio.Queue(STREAMED_PARTS_MAX)
+
+    async def receive(self) -> Message:
+        """The next part of the body. Raises BodyTooLarge."""
+        message: Message = await self._receive()
+        self._body_bytes_left -= len(message.get("body", b""))
+        if self._body_bytes_left < 0:
+            self.is_too_large = True
+            raise BodyTooLarge
+        return message
 
     async def send(self, message: Message) -> None:
         """Take what the app answers; it waits when the client is slow."""
@@ -126,7 +141,13 @@ class _Exchange:
                 part = await getting
                 if part is None:
                     return
+                ended = False
+                while not self._parts.empty() and not ended:  # what is there already goes out as one, as by a proxy
+                    more = self._parts.get_nowait()
+                    part, ended = part + (more or b""), more is None
                 yield part
+                if ended:
+                    return
         finally:
             task.cancel()
 

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from azure.functions import FunctionRegister
+
 from emulators.base.clock import Clock
 from emulators.base.serving import Bind, run_loop, serve, stop_when_stdin_closes
 from emulators.functions_host.application import Flags, Host
@@ -24,6 +26,7 @@ from emulators.functions_host.console import Console
 from emulators.functions_host.cors import Cors
 from emulators.functions_host.errors import AppNotIndexed, StartError
 from emulators.functions_host.index import Function, index_functions, load_app
+from emulators.functions_host.lifespan import end_lifespan
 from emulators.functions_host.logs import ConsoleStream, InvocationLogs, JsonLines
 from emulators.functions_host.order import StartOrder, read_order, take_over
 from emulators.functions_host.settings import Settings, read_host_json
@@ -31,6 +34,8 @@ from emulators.functions_host.supervision import Supervised
 from emulators.functions_host.watch import APP_OFFLINE
 
 EXIT_NOT_STARTED = 1
+DEBUG_LOGGING = "PYTHON_ENABLE_DEBUG_LOGGING"
+"""Core Tools sets it when it is not set, and so the worker makes debug records; the host shows them or not."""
 CHATTY = ("asyncio", "uvicorn")
 """Loggers of our own machinery, which the real worker does not have."""
 
@@ -54,6 +59,7 @@ class Worker:
         self._doorway = take_over(order.doorway) if order.doorway else None
         self._clock = Clock()
         self._console = Console(Clock(), minimum=order.system_log_level, user_minimum=order.user_log_level)
+        self._app: FunctionRegister | None = None
         self._host: Host | None = None
         self._supervision: Supervised | None = None
         self._may_serve = asyncio.Event()
@@ -104,6 +110,8 @@ class Worker:
             stop=self._stop,
             doorway=self._doorway,
         )
+        if self._app is not None:
+            await end_lifespan(self._app)
         return 0
 
     def _load(self) -> tuple[Host, AppNotIndexed | None]:
@@ -112,12 +120,13 @@ class Worker:
         environment = dict(os.environ)
         settings = Settings(environment)
         configuration = read_host_json(order.root, environment, write=False)
-        logs = self._take_over_logging()
+        logs = self._take_over_logging(settings)
         wrong: AppNotIndexed | None = None
         functions: list[Function] = []
         try:
             if not (order.root / APP_OFFLINE).exists():
-                functions = index_functions(load_app(order.root, settings), settings, configuration)
+                self._app = load_app(order.root, settings)
+                functions = index_functions(self._app, settings, configuration)
         except AppNotIndexed as failure:
             if not order.tolerates_failure:
                 raise
@@ -144,11 +153,11 @@ class Worker:
         )
         return host, wrong
 
-    def _take_over_logging(self) -> InvocationLogs:
+    def _take_over_logging(self, settings: Settings) -> InvocationLogs:
         """Before the app is imported, or its first warning configures logging."""
         logs = InvocationLogs(self._console, strays=self._order.verbose)
         logging.getLogger().addHandler(logs)
-        is_debugging = self._order.user_log_level in ("trace", "debug")
+        is_debugging = self._order.user_log_level in ("trace", "debug") and not settings.is_off(DEBUG_LOGGING)
         logging.getLogger().setLevel(logging.DEBUG if is_debugging else logging.INFO)
         for chatty in CHATTY:
             logging.getLogger(chatty).setLevel(logging.WARNING)

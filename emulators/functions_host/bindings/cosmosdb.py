@@ -62,7 +62,7 @@ class CosmosBinding:
             try:
                 await container.upsert(document)
             except CosmosRefused as refused:
-                if refused.status != NOT_FOUND or binding.properties.get("createIfNotExists") is not True:
+                if refused.status != NOT_FOUND or not binding.flag("createIfNotExists"):
                     raise
                 await self._create(account, container, binding, data)
                 await container.upsert(document)

@@ -8,7 +8,14 @@ from collections.abc import Iterator
 
 from emulators.functions_host.doctor.findings import Finding, error, warning
 from emulators.functions_host.doctor.project import Project
-from emulators.functions_host.index import SCRIPT_DEFAULT, SCRIPT_SETTING, SETTING_NAMES, WITHOUT_BUNDLE
+from emulators.functions_host.index import (
+    SCRIPT_DEFAULT,
+    SCRIPT_SETTING,
+    SETTING_NAMES,
+    WITHOUT_BUNDLE,
+    Binding,
+    Function,
+)
 from emulators.functions_host.storage import STORAGE_SETTING
 from emulators.functions_host.watch import is_foreign
 
@@ -24,25 +31,23 @@ def check_settings(project: Project) -> Iterator[Finding]:
     """Settings that a binding names and nobody sets, the runtime, storage."""
     settings = project.settings
     if settings.get(RUNTIME) is None:
-        yield error("runtime-missing", RUNTIME, "The setting is missing.", f'Set {RUNTIME} to "python".')
+        yield setting_finding(
+            project, "runtime-missing", RUNTIME, "The setting is missing.", f'Set {RUNTIME} to "python".'
+        )
     elif (settings.get(RUNTIME) or "").lower() != "python":
         yield error("runtime-missing", RUNTIME, f"It is {settings.get(RUNTIME)!r}.", f'Set {RUNTIME} to "python".')
     for function in project.functions:
-        for binding in function.bindings:
-            kind = binding.type.lower()
-            names = {member: binding.text(member) for member in SETTING_NAMES}
-            if kind in DEFAULT_CONNECTIONS:
-                names["connection"] = names["connection"] or DEFAULT_CONNECTIONS[kind]
-            for member, name in names.items():
-                if name and not _is_connected(project, name):
-                    yield error(
-                        "setting-missing",
-                        f"{function.name}.{binding.name}",
-                        f"{member} names the setting {name}, which is not set.",
-                        f"Set {name} (or {name}__… for an identity) in local.settings.json and in the app settings.",
-                    )
+        for binding, member, name in missing_settings(project, function):
+            yield setting_finding(
+                project,
+                "setting-missing",
+                f"{function.name}.{binding.name}",
+                f"{member} names the setting {name}, which is not set.",
+                f"Set {name} (or {name}__… for an identity) in local.settings.json and in the app settings.",
+            )
         if function.trigger.type.lower() in STORAGE_TRIGGERS and not _is_connected(project, STORAGE_SETTING):
-            yield error(
+            yield setting_finding(
+                project,
                 "storage-missing",
                 function.name,
                 f"Its listener keeps its state in {STORAGE_SETTING}, which is not set, and does not start.",
@@ -55,6 +60,25 @@ def check_settings(project: Project) -> Iterator[Finding]:
             "CONTAINER_NAME makes libraries believe that they run in Azure.",
             "Remove it.",
         )
+
+
+def missing_settings(project: Project, function: Function) -> list[tuple[Binding, str, str]]:
+    """(binding, member, setting) for each setting that a binding names and nobody sets."""
+    missing = []
+    for binding in function.bindings:
+        kind = binding.type.lower()
+        names = {member: binding.text(member) for member in SETTING_NAMES}
+        if kind in DEFAULT_CONNECTIONS:
+            names["connection"] = names["connection"] or DEFAULT_CONNECTIONS[kind]
+        missing += [
+            (binding, member, name) for member, name in names.items() if name and not _is_connected(project, name)
+        ]
+    return missing
+
+
+def setting_finding(project: Project, code: str, where: str, what: str, fix: str) -> Finding:
+    """A setting that is missing: only a warning for an app without local.settings.json, as it is cloned or deployed."""
+    return (error if project.has_local_settings else warning)(code, where, what, fix)
 
 
 def check_bundle(project: Project) -> Iterator[Finding]:
@@ -84,14 +108,15 @@ def check_bundle(project: Project) -> Iterator[Finding]:
 
 def check_files(project: Project) -> Iterator[Finding]:
     """Modules that hide behind others, and functions of the old model."""
-    for old in sorted(project.root.glob("*/function.json")):
+    script = project.settings.get(SCRIPT_SETTING) or SCRIPT_DEFAULT
+    mixed = project.root.glob("*/function.json") if (project.root / script).exists() else ()
+    for old in sorted(mixed):
         yield warning(
             "mixed-models",
             str(old.relative_to(project.root)),
             "Beside function_app.py this makes an app of two models, whose functions may go unindexed.",
             "Move the function to a decorator, or remove the file.",
         )
-    script = project.settings.get(SCRIPT_SETTING) or SCRIPT_DEFAULT
     for each in sorted(project.root.iterdir()):
         is_package = each.is_dir() and not is_foreign(each.name) and any(each.glob("*.py"))
         name = each.stem if each.suffix == ".py" else each.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator
 
+from emulators.functions_host.doctor.configuration import missing_settings, setting_finding
 from emulators.functions_host.doctor.findings import Finding, error, note, warning
 from emulators.functions_host.doctor.project import Project
 from emulators.functions_host.index import Function
@@ -27,6 +28,8 @@ def check_errors(project: Project) -> Iterator[Finding]:
             continue
         if function.error.startswith("501"):
             yield note("not-built-here", function.name, function.error, "It can be run on Azure only.")
+        elif missing_settings(project, function):
+            pass  # said already, by the setting's name
         elif "does not resolve to a value" not in function.error and "are not registered" not in function.error:
             yield error(
                 "function-in-error",
@@ -35,7 +38,8 @@ def check_errors(project: Project) -> Iterator[Finding]:
                 "The host leaves this function out until it is mended.",
             )
         elif "does not resolve" in function.error:
-            yield error(
+            yield setting_finding(
+                project,
                 "setting-missing",
                 function.name,
                 function.error,
@@ -48,7 +52,7 @@ def check_names(project: Project) -> Iterator[Finding]:
     for function in project.functions:
         for binding in function.bindings:
             if "_" in binding.name and "__" not in binding.name:
-                yield warning(
+                yield note(
                     "binding-name-underscore",
                     f"{function.name}.{binding.name}",
                     "Hosts before 4.1038 (Core Tools before 2025) refuse an underscore in a binding's name.",
@@ -106,7 +110,7 @@ def check_results(project: Project) -> Iterator[Finding]:
                 f"The host warns that retries of a {function.trigger.type} will not be supported.",
                 "Remove the policy: whoever calls this function tries again by rules of its own.",
             )
-        if function.trigger.properties.get("runOnStartup") is True:
+        if function.trigger.flag("runOnStartup"):
             yield warning(
                 "run-on-startup",
                 function.name,

@@ -17,7 +17,7 @@ from emulators.base.ids import Ids
 from emulators.functions_host import bundle
 from emulators.functions_host import settings as rules
 from emulators.functions_host.doctor.findings import Finding, error, warning
-from emulators.functions_host.errors import AppNotIndexed, StartError
+from emulators.functions_host.errors import AppNotIndexed, OldModel, StartError
 from emulators.functions_host.index import Function, index_functions, load_app
 from emulators.functions_host.limits import SOURCE_BYTES_MAX, SOURCE_FILES_MAX
 from emulators.functions_host.registry import Registry, build_registry
@@ -32,6 +32,7 @@ class Project:
 
     root: Path
     settings: Settings
+    has_local_settings: bool = False
     local_values: Mapping[str, str] = field(default_factory=dict)
     host: Configuration = field(default_factory=lambda: Configuration({}))
     registry: Registry = field(default_factory=Registry)
@@ -64,7 +65,7 @@ def read_project(root: Path) -> Project:
     except StartError as refusal:
         findings.append(error("local-settings-encrypted", local_file.name, str(refusal), 'Write "IsEncrypted": false.'))
     merged = rules.merge_environment(local, os.environ, lambda text: None)
-    project = Project(root, Settings(merged), local.values, findings=findings)
+    project = Project(root, Settings(merged), local_file.exists(), local.values, findings=findings)
     try:
         project.host = rules.read_host_json(root, merged, write=False)
     except StartError as refusal:
@@ -78,6 +79,11 @@ def _index(project: Project, merged: Mapping[str, str]) -> None:
     os.environ.update(rules.host_environment(merged, project.root, 7071))
     try:
         functions = index_functions(load_app(project.root, project.settings), project.settings, project.host)
+    except OldModel as failure:
+        project.findings.append(
+            warning("old-model", failure.where, str(failure), "It runs on Azure as it is, and here when it is moved.")
+        )
+        return
     except AppNotIndexed as failure:
         told = "\n".join(part for part in (failure.report, str(failure)) if part)
         project.findings.append(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
-from emulators.functions_host.doctor.findings import Finding, error, warning
+from emulators.functions_host.doctor.findings import Finding, error, note, warning
 from emulators.functions_host.doctor.project import Project
 
 LIBRARY = "azure-functions"
@@ -71,7 +71,8 @@ def check_requirements(project: Project) -> Iterator[Finding]:
         )
     for each in required:
         if not each.specifier.startswith(("==", "@", "~=")):
-            yield warning(
+            told = note if each.name == LIBRARY else warning  # every template of the platform's leaves that one open
+            yield told(
                 "requirement-unpinned",
                 f"requirements.txt:{each.line}",
                 f"{each.name}{each.specifier} may be another version at each build.",

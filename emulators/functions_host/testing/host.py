@@ -22,6 +22,7 @@ from emulators.functions_host import bundle
 from emulators.functions_host.application import Flags, Host
 from emulators.functions_host.index import Function, index_functions
 from emulators.functions_host.invocation import Attempt, Call
+from emulators.functions_host.lifespan import end_lifespan
 from emulators.functions_host.limits import TEST_WAIT_SECONDS_MAX
 from emulators.functions_host.logs import InvocationLogs
 from emulators.functions_host.services import Services
@@ -115,6 +116,7 @@ class AsyncFunctionsTestHost:
         )
         application = self._opened.application()
         await application.open()
+        self._exits.push_async_callback(end_lifespan, self._app)
         self._exits.push_async_callback(application.close)
         if self._listens:
             self._opened.listen()

@@ -109,6 +109,7 @@ class BlobListener:
 
     async def start(self) -> None:
         """Ask both accounts whether they are there. Raises ListenerUnavailable; may be called again."""
+        await self._services.import_storage()
         await reach(self._blobs().get_container_client(self._container).get_container_properties, self._container)
         await self._work.start()
 

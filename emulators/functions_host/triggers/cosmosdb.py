@@ -78,7 +78,7 @@ def read_trigger(binding: Binding, settings: Settings) -> Trigger:
         lease_database=lease_database,
         lease_container=lease_container,
         lease_prefix=binding.text("leaseContainerPrefix"),
-        creates_leases=given.get("createLeaseContainerIfNotExists") is True,
+        creates_leases=binding.flag("createLeaseContainerIfNotExists"),
         lease_throughput=int(given.get("leasesContainerThroughput") or 0),
         start=_start(binding),
         pace=Pace(
@@ -92,7 +92,7 @@ def read_trigger(binding: Binding, settings: Settings) -> Trigger:
 
 
 def _start(binding: Binding) -> datetime | None:
-    from_beginning = str(binding.properties.get("startFromBeginning")).lower() == "true"
+    from_beginning = binding.flag("startFromBeginning")
     text = binding.text("startFromTime")
     if not text:
         return BEGINNING if from_beginning else None

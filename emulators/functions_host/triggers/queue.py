@@ -51,6 +51,7 @@ class QueueListener:
 
     async def start(self) -> None:
         """Ask the account for the queue, which need not exist. Raises ListenerUnavailable; may be called again."""
+        await self._services.import_storage()
         await reach(self._queue(self._name).get_queue_properties, self._name)
 
     async def run(self) -> None:

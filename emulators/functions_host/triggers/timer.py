@@ -113,7 +113,7 @@ class TimerListener:
         started = self._clock.utc()
         if self._past_due and self._status is not None:
             await self._fire(past_due=True, original=self._status.next, why="IsPastDue")
-        elif self.function.trigger.properties.get("runOnStartup") is True:
+        elif self.function.trigger.flag("runOnStartup"):
             await self._fire(past_due=False, original=started, why="RunOnStartup")
         due = self._schedule.after(self._clock.utc())
         if self._status is not None and self._status.last < started:
@@ -172,7 +172,7 @@ def timer_schedule(function: Function, settings: Settings) -> Schedule:
 
 def is_monitored(function: Function, schedule: Schedule, now: datetime) -> bool:
     """Whether the timer's state is kept: unless refused, or when it fires more than once a minute."""
-    if function.trigger.properties.get("useMonitor") is False:
+    if not function.trigger.flag("useMonitor", default=True):
         return False
     moments = [schedule.after(now)]
     for _ in range(4):

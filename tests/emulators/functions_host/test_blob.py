@@ -58,6 +58,16 @@ def Any(blob: func.InputStream):
 def Listed(req, container: sdk.ContainerClient):
     return " ".join(container.list_blob_names())
 
+@app.route(route="same")
+@app.blob_input(arg_name="client", path="store/x.txt", **STORE)
+def Same(req, client: sdk.BlobClient):
+    return repr(client)
+
+@app.route(route="unconnected")
+@app.blob_input(arg_name="client", path="store/x.txt", connection="NoSuchSetting")
+def Unconnected(req, client: sdk.BlobClient):
+    return repr(client)
+
 @app.route(route="stream/{name}")
 @app.blob_input(arg_name="blob", path="store/{name}.txt", **STORE)
 def Stream(req, blob: sdk.StorageStreamDownloader):
@@ -251,6 +261,15 @@ def test_a_path_may_be_a_container(host: RunningHost, blobs: BlobServiceClient) 
     host.turn_clock(10)
     host.until("any blob: everything/deep/one.txt")
     assert host.call("GET", "/api/listed").text == "deep/one.txt"
+
+
+@pytest.mark.read_in_sdk("azure_functions_worker bindings/meta.py: deferred_bindings_decode; its extension_tests")
+def test_a_client_is_made_once_and_only_when_it_is_needed(host: RunningHost) -> None:
+    """Each run gets the same client; a connection that is none fails the run, not the indexing."""
+    first, second = (host.call("GET", "/api/same").text for _ in range(2))
+    assert first == second
+    assert "BlobClient object at" in first
+    assert host.call("GET", "/api/unconnected").status_code == 500
 
 
 @pytest.mark.documented(f"{TRIGGER}: blob name patterns")

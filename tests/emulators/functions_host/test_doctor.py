@@ -118,7 +118,7 @@ CASES: list[tuple[str, str, Files, Files]] = [
     ),
     (
         "binding-name-underscore",
-        "warning",
+        "note",
         app(EVENTS.replace('arg_name="event"', 'arg_name="an_event"').replace("(event:", "(an_event:")),
         app(EVENTS),
     ),
@@ -137,12 +137,15 @@ CASES: list[tuple[str, str, Files, Files]] = [
         app(FEEDS),
         {**app(FEEDS), "local.settings.json": values(C__accountEndpoint="https://x")},
     ),
+    ("runtime-missing", "warning", {"local.settings.json": None}, {}),
+    ("setting-missing", "warning", {**app(FEEDS), "local.settings.json": None}, {}),
     ("storage-missing", "error", app(TIMER), {**app(TIMER), "local.settings.json": values(AzureWebJobsStorage="x")}),
     ("extension-bundle-missing", "error", {**app(EVENTS), "host.json": '{"version": "2.0"}'}, app(EVENTS)),
     ("extension-bundle-old", "warning", {"host.json": json.dumps(DOCUMENT)}, {}),
     ("requirements-missing", "error", {"requirements.txt": None}, {}),
     ("azure-functions-missing", "error", {"requirements.txt": "requests==2.32.0\n"}, {}),
-    ("requirement-unpinned", "warning", {"requirements.txt": "azure-functions>=1.20\n"}, {}),
+    ("requirement-unpinned", "note", {"requirements.txt": "azure-functions>=1.20\n"}, {}),
+    ("requirement-unpinned", "warning", {"requirements.txt": "azure-functions==1.26.0\nrequests\n"}, {}),
     ("worker-required", "warning", {"requirements.txt": "azure-functions==1.26.0\nazure-functions-worker==1.2\n"}, {}),
     (
         "requirement-missing",
@@ -165,6 +168,7 @@ CASES: list[tuple[str, str, Files, Files]] = [
     ("module-shadowed", "error", {"logging.py": ""}, {"orderlog.py": ""}),
     ("module-shadowed", "error", {"azure/it.py": ""}, {"azures/it.py": ""}),
     ("mixed-models", "warning", {"Old/function.json": "{}"}, {}),
+    ("old-model", "warning", {"Old/function.json": "{}", "function_app.py": None}, {}),
     ("async-behind-sync-wrapper", "error", app(WRAPPED), app(WRAPPED.replace("async def Wrapped", "def Wrapped"))),
     (
         "cardinality-many",
@@ -230,7 +234,7 @@ def test_a_sound_app_is_said_to_be_sound(tmp_path: Path) -> None:
 @pytest.mark.our_choice("the text is for people: worst first, each with its fix, counted at the end")
 def test_the_report_in_words(tmp_path: Path) -> None:
     """An error comes before a warning; a folder that is no app is said to be none."""
-    examine(tmp_path, {**app(ROUTES), "requirements.txt": "azure-functions>=1.20\n"})
+    examine(tmp_path, {**app(ROUTES), "requirements.txt": "azure-functions==1.26.0\nrequests\n"})
     command = [sys.executable, "-m", "emulators.functions_host", "doctor"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1

@@ -103,6 +103,18 @@ def test_json_lines_for_tools(tmp_path: Path) -> None:
     assert not any("for tools" in line for line in host.lines)
 
 
+@pytest.mark.read_in_sdk("azure_functions_worker dispatcher.py: the root logger is at INFO without the setting")
+def test_debug_records_may_be_turned_off(tmp_path: Path) -> None:
+    """PYTHON_ENABLE_DEBUG_LOGGING=0 keeps them from being made, whatever level is shown."""
+    root = write_app(tmp_path, APP, values={"PYTHON_ENABLE_DEBUG_LOGGING": "0"})
+    with running_host(root, "--user-log-level", "debug") as host:
+        host.call("GET", "/api/hello")
+        host.until("a warning line")
+        host.end()
+    assert any("an info line" in line for line in host.lines)
+    assert not any("a debug line" in line for line in host.lines)
+
+
 @ACTION
 def test_levels_of_logs(tmp_path: Path) -> None:
     """From Information by default; --user-log-level sets the functions' own, host.json their category's."""

@@ -9,7 +9,7 @@ import pytest
 from tests.emulators.functions_host.running import RunningHost, running_host, write_app
 
 APP = """
-import asyncio, json, threading
+import asyncio, json, logging, threading
 import azure.functions as func
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
@@ -37,6 +37,20 @@ def Report(req: func.HttpRequest) -> func.HttpResponse:
 @app.route()
 def Plain(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("text", status_code=418, headers={"X-Mine": "1", "Set-Cookie": "a=b; Path=/"})
+
+@app.route()
+def Cookies(req: func.HttpRequest) -> func.HttpResponse:
+    answer = func.HttpResponse("set")
+    for each in req.get_json():
+        answer.headers.add("Set-Cookie", each)
+    return answer
+
+@app.route()
+def OwnLoop(req: func.HttpRequest) -> func.HttpResponse:
+    async def log():
+        logging.info("from a loop of its own")
+    asyncio.new_event_loop().run_until_complete(log())
+    return func.HttpResponse("logged")
 
 @app.route()
 def Text(req: func.HttpRequest) -> str:
@@ -157,7 +171,42 @@ def test_an_answer_keeps_status_headers_and_cookies(host: RunningHost) -> None:
     assert (answer.status_code, answer.text) == (418, "text")
     assert answer.headers["x-mine"] == "1"
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert answer.cookies["a"] == "b"
+    assert answer.headers["set-cookie"] == "a=b; domain=; path=/"
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("a=b", "a=b; domain=; path="),
+        (
+            "a=1; Domain=example.com; Expires=Thu, 12-Jan-2017 13:55:08 GMT; Path=/; Max-Age=100; Secure; HttpOnly",
+            "a=1; expires=Thu, 12 Jan 2017 13:55:08 GMT; max-age=100; domain=example.com; path=/; secure; httponly",
+        ),
+        ("a=b/c%3D=; Path=/x; SameSite=Strict", "a=b%2Fc%253D%3D; domain=; path=/x; samesite=strict"),
+        ("a=1; SameSite=None; Secure", "a=1; domain=; path=; secure; samesite=none"),
+        ("a=1; Expires=2030-01-02T03:04:05+00:00", "a=1; expires=Wed, 02 Jan 2030 03:04:05 GMT; domain=; path="),
+    ],
+)
+@pytest.mark.read_in_sdk("azure_functions_worker datumdef.py and its test_http_functions.py; host RawScriptResult.cs")
+def test_cookies_are_written_as_the_host_writes_them(host: RunningHost, given: str, sent: str) -> None:
+    """Taken apart and put together again: in one order, lower-case, values percent-encoded; two are two headers."""
+    answer = host.call("POST", "/api/cookies", json=[given, "z=0"])
+    assert answer.raw.headers.getlist("set-cookie") == [sent, "z=0; domain=; path="]
+
+
+@pytest.mark.read_in_sdk("azure_functions_worker datumdef.py: parse_cookie_attr_expires; nullable_converters.py")
+def test_a_cookie_that_cannot_be_read_fails_the_answer(host: RunningHost) -> None:
+    """500, and the log has the worker's words on a line of their own."""
+    assert host.call("POST", "/api/cookies", json=["a=b; Expires=Dummy"]).status_code == 500
+    line = host.until("Can not parse value Dummy of expires")
+    assert line.endswith("] Can not parse value Dummy of expires in the cookie due to invalid format.")
+
+
+@pytest.mark.read_in_sdk("azure_functions_worker dispatcher.py: get_current_invocation_id")
+def test_a_loop_of_the_functions_own_logs_for_it(host: RunningHost) -> None:
+    """What runs in a loop that a sync function makes belongs to the invocation of its thread."""
+    assert host.call("GET", "/api/ownloop").text == "logged"
+    assert host.until("from a loop of its own").endswith("Z] from a loop of its own")
 
 
 @pytest.mark.read_in_sdk("azure-functions-host HttpBinding.cs")

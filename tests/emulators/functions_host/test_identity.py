@@ -37,6 +37,10 @@ def All(req: func.HttpRequest, item: func.Out[str], event: func.Out[str], messag
                        feed_poll_delay=20, start_from_beginning=True, create_lease_container_if_not_exists=True)
 def Changed(documents: str):
     print("changed", documents[:12])
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 * * * *", run_on_startup=True)
+def Tick(timer: func.TimerRequest):
+    print("ticked")
 """
 
 
@@ -45,7 +49,7 @@ def Changed(documents: str):
 )
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # the Cosmos DB SDK never verifies this machine
 def test_every_connection_may_be_an_identity(tmp_path: Path) -> None:
-    """Cosmos DB, Event Grid, queues and blobs are reached with tokens; the change feed too."""
+    """Cosmos DB, Event Grid, queues and blobs are reached with tokens; change feed, timer locks and keys too."""
     authority = tmp_path / "authority"
     with (
         emulator("cosmos", authority) as cosmos,
@@ -66,13 +70,17 @@ def test_every_connection_may_be_an_identity(tmp_path: Path) -> None:
             "Store__queueServiceUri": f"https://127.0.0.1:{storage.queue_port}/{ACCOUNT}",
             "Store__credential": "managedidentity",
             "Store__clientId": "ab1f708d-50f6-404c-a006-d71b2ac7a606",
+            "AzureWebJobsStorage__blobServiceUri": f"https://127.0.0.1:{storage.blob_port}/{ACCOUNT}",
+            "AzureWebJobsStorage__credential": "managedidentity",
         }
         environment = {
             "SSL_CERT_FILE": str(certificate_file(authority)),
             "IDENTITY_ENDPOINT": identity,
             "IDENTITY_HEADER": "secret",
         }
-        with running_host(write_app(tmp_path / "app", APP, values=values), environment=environment) as host:
+        app = write_app(tmp_path / "app", APP, values=values)
+        with running_host(app, "--enableAuth", environment=environment) as host:
+            host.until("ticked")
             answer = host.call("GET", "/api/all/7")
             host.until("Executed 'Functions.All' (Succeeded")
             assert answer.text == "done"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,13 @@ async def Up(req: Request) -> JSONResponse:
             sizes.append(len(part))
     return JSONResponse({"sizes": sizes, "name": req.path_params["name"], "query": dict(req.query_params)},
                         headers={"x-mine": "1"})
+
+@app.route("at-once")
+async def AtOnce(req: Request) -> StreamingResponse:
+    async def parts():
+        yield b"first;"
+        yield b"second"
+    return StreamingResponse(parts())
 
 @app.route("plain")
 async def Plain(req: Request) -> dict:
@@ -89,6 +97,23 @@ def test_a_request_is_streamed(host: RunningHost) -> None:
     assert answer.headers["x-mine"] == "1"
 
 
+@pytest.mark.read_in_sdk(
+    "azure-functions-host HttpRequestBodySizeMiddleware.cs: Kestrel's limit holds for chunked bodies"
+)
+def test_a_streamed_body_has_a_limit(tmp_path: Path) -> None:
+    """413 when a chunked body goes beyond it, however it was announced; one at the limit is taken."""
+    values = {"PYTHON_ENABLE_INIT_INDEXING": "1", "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "30"}
+    with running_host(write_app(tmp_path, STREAMS, values=values)) as host:
+        for parts, status in (((10, 20), 200), ((10, 20, 1), 413), ((31,), 413)):
+            assert host.call("POST", "/api/up/me", data=iter([b"1" * part for part in parts])).status_code == status
+
+
+@SOURCE
+def test_parts_that_are_there_already_go_out_as_one(host: RunningHost) -> None:
+    """As by the real host's proxy: the caller sees no seam between parts made without a wait."""
+    assert list(host.call("GET", "/api/at-once", stream=True).iter_content(None)) == [b"first;second"]
+
+
 @SOURCE
 def test_what_the_web_framework_makes_of_results_and_failures(host: RunningHost) -> None:
     """A dict is JSON; an exception is 500 with the web server's words, its details only in the log."""
@@ -113,6 +138,7 @@ def test_a_client_that_leaves_ends_the_stream(tmp_path: Path) -> None:
         host.until("the client has left")
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="the worker of Python 3.13 always looks for it")
 @SOURCE
 def test_the_extension_needs_its_setting(tmp_path: Path) -> None:
     """Without PYTHON_ENABLE_INIT_INDEXING requests would hang on Azure: the functions are in error."""
@@ -168,6 +194,29 @@ def test_an_asgi_app_gets_every_path(tmp_path: Path) -> None:
         unknown = host.call("GET", "/nowhere")
         assert (unknown.status_code, unknown.json()) == (404, {"detail": "Not Found"})
         assert host.call("GET", "/admin/host/status").json()["state"] == "Running"
+
+
+@pytest.mark.our_choice("an ASGI app's lifespan ends with its worker; the real one is killed")
+def test_an_asgi_app_hears_of_its_start_and_end(tmp_path: Path) -> None:
+    """It starts with the first request and ends when the host does, without a word of the machinery."""
+    source = ASGI.replace(
+        "api = FastAPI()",
+        """
+import contextlib
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    print("opened", flush=True)
+    yield
+    print("closed", flush=True)
+
+api = FastAPI(lifespan=lifespan)
+""",
+    )
+    with running_host(write_app(tmp_path, source, host={"extensions": {"http": {"routePrefix": ""}}})) as host:
+        for _ in range(2):
+            assert host.call("GET", "/").json() == "root"
+    printed = [line.partition("] ")[2] or line for line in host.lines]
+    assert (printed.count("opened"), printed.count("closed"), printed[-1]) == (1, 1, "closed")
 
 
 @pytest.mark.read_in_sdk("azure-functions decorators/function_app.py WsgiFunctionApp: the route {*route}")
