@@ -86,6 +86,12 @@ class Supervisor:
         """The process id of a running service."""
         return self._running[name].process.pid
 
+    def is_steady(self, name: str) -> bool:
+        """Whether the service serves, and one more death of it would not be one too many."""
+        running = self._running[name]
+        recent = [each for each in running.deaths if time.monotonic() - each <= DEATHS_WITHIN_SECONDS + 1]
+        return running.ready.is_set() and running.process.returncode is None and len(recent) < DEATHS_MAX - 1
+
     def say(self, name: str, line: str) -> None:
         """Print one line of `name`'s in the common stream."""
         if self._quiet:
