@@ -27,6 +27,8 @@ from bench.raw_asgi import WORK_ROUNDS
 
 IN_FLIGHT = 16
 POLL_SECONDS = 0.005
+WORK_SHARE = 16
+"""One call in so many is made of the function that computes: it takes that much longer."""
 HOST = ("emulators.functions_host", "start", "--port", "0", "--exit-when-stdin-closes", "--user-log-level", "none")
 REFERENCE = ("bench.raw_asgi",)
 SOURCE = f"""
@@ -151,9 +153,11 @@ def measure(rounds: int, calls: int) -> dict[str, list[float]]:
                 raw = cpu_per_call(reference, "/api/hello", calls)
                 figures["CPU, async function"].append(cpu_per_call(host, "/api/hello", calls) / raw)
                 figures["CPU, sync function"].append(cpu_per_call(host, "/api/sync", calls) / raw)
-                one = asyncio.run(load(host.url + "/api/work", calls // 4))
+                one = asyncio.run(load(host.url + "/api/work", calls // WORK_SHARE))
             with serving(root, HOST, FUNCTIONS_WORKER_PROCESS_COUNT="2") as pair:
-                figures["two workers against one"].append(asyncio.run(load(pair.url + "/api/work", calls // 4)) / one)
+                figures["two workers against one"].append(
+                    asyncio.run(load(pair.url + "/api/work", calls // WORK_SHARE)) / one
+                )
             with serving(root, HOST) as host:
                 time.sleep(2)  # the spare process has its imports done
                 figures["reload, seconds"].append(reload_seconds(root, host, f"v{number}"))

@@ -29,8 +29,8 @@ param capacity string = 'serverless'
 @minValue(1000)
 param maxThroughput int = 1000
 
-@description('Further regions that Cosmos DB replicates to, for reads and failover; autoscale only.')
-param replicaLocations array = []
+@description('Further regions that Cosmos DB replicates to, for reads and failover, with commas between; autoscale only.')
+param replicaLocations string = ''
 
 @description('Commands in one app; projection and queries in a second one that scales apart.')
 param splitApps bool = false
@@ -111,7 +111,7 @@ module cosmos 'cosmos.bicep' = {
     resourceToken: resourceToken
     capacity: capacity
     maxThroughput: maxThroughput
-    replicaLocations: replicaLocations
+    replicaLocations: empty(replicaLocations) ? [] : split(replicaLocations, ',')
     privateNetworking: privateNetworking
   }
 }

@@ -27,8 +27,8 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   properties: {
     Application_Type: 'web'
     WorkspaceResourceId: workspace.id
-    // The app's own exporter sends by connection string; the host by identity.
-    DisableLocalAuth: false
+    // Host and app both send with the app's identity (access.bicep: Monitoring Metrics Publisher).
+    DisableLocalAuth: true
   }
 }
 

@@ -79,6 +79,7 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
     from local.supervisor import ServiceFailed
     from local.topology import read_topology
     from local.up import PortsTaken, up
+    from operations.errors import EXPECTED, advice
 
     expected = (
         RaceTooLong,
@@ -91,6 +92,7 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
         OrdersFileError,
         stack_verbs.NotRunning,
         ClientError,
+        *EXPECTED,
     )
     try:
         match parsed.verb:
@@ -123,7 +125,7 @@ def _run_stack_verb(parsed: argparse.Namespace) -> int:
             case _:
                 return asyncio.run(stack_verbs.run_wait(parsed))
     except expected as failure:
-        print(f"\n{failure}", file=sys.stderr)
+        print(f"\n{advice(failure) if isinstance(failure, EXPECTED) else failure}", file=sys.stderr)
         return EXIT_FAILED
 
 
@@ -179,6 +181,7 @@ def _parser() -> argparse.ArgumentParser:
         "--kill", action="store_true", help="kill Event Grid, Cosmos DB and the host on the way, one after the other"
     )
     replay.add_argument("--json", action="store_true", help="print the report as JSON on stdout")
+    _deployment_arguments(replay)
     _data_argument(replay)
     chaos = verbs.add_parser(
         "chaos", help="kill, stall and starve the processes of a throw-away stack under load, and count what is lost"
@@ -208,6 +211,19 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("bench", help="run the benchmarks")
     verbs.add_parser("requirements", help="write requirements.txt from uv.lock")
     return parser
+
+
+def _deployment_arguments(parser: argparse.ArgumentParser) -> None:
+    elsewhere = parser.add_argument_group(
+        "a deployment instead of the stack here",
+        "Nothing is started. Function keys are taken from ORDERS_FUNCTION_KEY and VIEWS_FUNCTION_KEY; where the "
+        "settings hold no key, the identity of `az login` or of the machine reads the write side.",
+    )
+    elsewhere.add_argument("--url", metavar="URL", help="where its commands answer (SERVICE_ORDERS_URI)")
+    elsewhere.add_argument("--views-url", metavar="URL", help="where its queries answer, if split (SERVICE_VIEWS_URI)")
+    elsewhere.add_argument(
+        "--settings", type=Path, metavar="FILE", help="its app settings (else the environment), as for operations"
+    )
 
 
 def _load_verbs(verbs: Any) -> None:

@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from local.bicep_types import complaint
+
 LITERAL = "§"
 """pycep drops quotes, so that 'location' and location look alike: literals are marked before it reads them."""
 DEPTH_MAX = 50
@@ -122,7 +124,7 @@ class _File:
             if (module := self._module(name)) is not None:
                 found.resources.extend(module.resources)
         for name, output in self._tree.get("outputs", {}).items():
-            found.outputs[name] = self._value(output["value"], {})
+            found.outputs[name] = self._typed(f"the output {name}", output, self._value(output["value"], {}))
         return found
 
     def _resources(self, name: str) -> Iterator[Resource]:
@@ -211,16 +213,24 @@ class _File:
 
     def _declared(self, name: str) -> Any:
         if name in self._tree.get("parameters", {}):
-            if name in self._given:
-                return self._given[name]
-            if (default := self._tree["parameters"][name]["default"]) is None:
+            declared = self._tree["parameters"][name]
+            if name not in self._given and declared["default"] is None:
                 raise self._refused(f"the parameter {name} is not given")
-            return self._value(default, {})
+            value = self._given[name] if name in self._given else self._value(declared["default"], {})
+            return self._typed(f"the parameter {name}", declared, value)
         if name in self._tree.get("variables", {}):
             return self._value(self._tree["variables"][name]["value"], {})
         if name in self._tree.get("resources", {}):
             return next(self._resources(name), UNKNOWN)
         raise self._refused(f"nothing is called {name}")
+
+    def _typed(self, what: str, declared: Mapping[str, Any], value: Any) -> Any:
+        """The same value, if it is what is declared; what only Azure knows may be anything."""
+        bounds = {each["type"]: self._value(each.get("argument"), {}) for each in declared["decorators"]}
+        wrong = None if isinstance(value, Unknown) else complaint(declared["type"], bounds, value)
+        if wrong:
+            raise self._refused(f"{what} {wrong}")
+        return value
 
     def _members(self, first: Any, members: list[str], local: Mapping[str, Any]) -> Any:
         if isinstance(first, str) and first in self._tree.get("modules", {}):
@@ -284,6 +294,7 @@ _FUNCTIONS: Mapping[str, Any] = {
     "concat": lambda *values: [each for value in values for each in value],
     "subscription_resource_id": lambda resource_type, *names: "/".join(("/providers", resource_type, *names)),
     "empty": lambda value: not value,
+    "split": lambda text, between: text.split(between),
     "to_lower": str.lower,
     "union": lambda *values: {name: each for value in values for name, each in value.items()},
 }

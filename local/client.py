@@ -31,15 +31,29 @@ class Answer:
     body: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Where a side of the service answers, and the function key that it wants."""
+
+    url: str
+    key: str | None = None
+
+
 class OrderService:
-    """The service at `url`. Use as an async context manager."""
+    """The service at `url`, its queries at `views` if they have their own app. Use as an async context manager."""
 
     def __init__(
-        self, url: str, *, key: str | None = None, trusted: ssl.SSLContext | None = None, connections: int = 64
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        views: Side | None = None,
+        trusted: ssl.SSLContext | None = None,
+        connections: int = 64,
     ):
-        headers = {"x-functions-key": key} if key else {}
+        self._commands, self._views = Side(url, key), views or Side(url, key)
         connector = aiohttp.TCPConnector(limit=connections, ssl=trusted or True)
-        self._session = aiohttp.ClientSession(url, headers=headers, connector=connector)
+        self._session = aiohttp.ClientSession(connector=connector)
         self.retries = 0
 
     async def __aenter__(self) -> OrderService:
@@ -91,8 +105,10 @@ class OrderService:
         return None
 
     async def request(self, method: str, path: str, **options: Any) -> Answer:
-        """One request as it is; the body parsed when it is JSON."""
-        async with self._session.request(method, path, **options) as answer:
+        """One request as it is, queries to where views are; the body parsed when it is JSON."""
+        side = self._views if method == "GET" else self._commands
+        headers = {**({"x-functions-key": side.key} if side.key else {}), **options.pop("headers", {})}
+        async with self._session.request(method, side.url + path, headers=headers, **options) as answer:
             is_json = "json" in answer.headers.get("content-type", "")
             body = await answer.json(content_type=None) if is_json else await answer.text()
             return Answer(answer.status, answer.headers, body)

@@ -1,10 +1,12 @@
-"""The verbs that talk to a stack: demo starts its own, the others find the running one by the state beside its data."""
+"""The verbs that talk to a stack: demo starts its own, the others find the running one by the state beside its data,
+and replay takes any deployment too."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ from rich.console import Console
 from emulators.base.control import CONTROL_HEADER
 from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 from local.client import OrderService
+from local.deployment import Deployment
 from local.environment import ROOT
 from local.kills import KillingService
 from local.orders_file import read_orders
@@ -41,7 +44,9 @@ class NotRunning(Exception):
 
 
 async def run_replay(parsed: argparse.Namespace) -> int:
-    """Replay a file through the running stack."""
+    """Replay a file through the running stack, or through the deployment at `--url`."""
+    if parsed.url:
+        return await _replay_elsewhere(parsed)
     state = _running(parsed.data)
     orders = read_orders(parsed.file, orders_max=parsed.orders)
     console = Console(stderr=parsed.json)
@@ -49,6 +54,17 @@ async def run_replay(parsed: argparse.Namespace) -> int:
     kill = (parsed.data, sum(map(len, orders.values()))) if parsed.kill else None
     async with _service(state, parsed.concurrency + 8, kill=kill) as service:
         report = await replay(orders, service, settings, concurrency=parsed.concurrency, console=console)
+    return tell(report, as_json=parsed.json, console=console)
+
+
+async def _replay_elsewhere(parsed: argparse.Namespace) -> int:
+    if parsed.kill:
+        raise NotRunning("--kill kills processes of this machine's stack: leave it out, or leave out --url.")
+    orders = read_orders(parsed.file, orders_max=parsed.orders)
+    deployment = Deployment.read(parsed.url, parsed.views_url, parsed.settings, os.environ)
+    console = Console(stderr=parsed.json)
+    async with deployment.service(parsed.concurrency + 8) as service:
+        report = await replay(orders, service, deployment.settings, concurrency=parsed.concurrency, console=console)
     return tell(report, as_json=parsed.json, console=console)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from emulators.base.serving import DRAIN_SECONDS_MAX
+from emulators.base.doorway import Entrance
 
 HEADER_BYTES_MAX = 64 * 1024
 """All request headers and the request line together; over it the connection is cut. Our choice (IIS has 16 KiB)."""
@@ -25,8 +25,15 @@ class Server(uvicorn.Server):
     """uvicorn without its signal handling (it re-raises SIGTERM after draining; we exit 0) and with a ready call."""
 
     def __init__(
-        self, app: Callable[..., Awaitable[None]], tls: ssl.SSLContext | None, ready: Callable[[], None]
+        self,
+        app: Callable[..., Awaitable[None]],
+        tls: ssl.SSLContext | None,
+        ready: Callable[[], None],
+        *,
+        drain_seconds: int,
+        doorway: socket.socket | None = None,
     ) -> None:
+        """`doorway` is the inner end of one, by which connections come that another process has accepted."""
         config = uvicorn.Config(
             app,
             http=Protocol,
@@ -36,22 +43,37 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
+            timeout_graceful_shutdown=drain_seconds,
         )
         config.load()
         config.ssl = tls
         super().__init__(config)
         self._ready = ready
+        self._doorway = doorway
+        self._entrance: Entrance | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve, and say so."""
         await super().startup(sockets)
+        if self._doorway is not None:
+            self._entrance = Entrance(self._doorway, self._make_protocol, self.config.ssl)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is idle, wait for what is under way: uvicorn counts the connections that it has by now."""
+        if self._entrance is not None:
+            await self._entrance.entered(FIRST_REQUEST_SECONDS_MAX)
+        await super().shutdown(sockets)
 
     def stop_accepting(self) -> None:
         """Take no further connection, at once: uvicorn itself looks ten times a second."""
         for server in getattr(self, "servers", ()):
             server.close()
+        if self._entrance is not None:
+            self._entrance.close()
+
+    def _make_protocol(self) -> Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -196,16 +196,20 @@ async def serve(
     ready: Callable[[], None],
     exits_with_stdin: bool = False,
     stop: asyncio.Event | None = None,
+    doorway: socket.socket | None = None,
 ) -> None:
-    """Open `application`, serve it on `listeners` until `stop` is set or a signal comes, drain, close it."""
+    """Open `application`, serve it on `listeners` until `stop` is set or a signal comes, drain, close it.
+
+    By `doorway` (see there) come connections that another process has accepted.
+    """
     from emulators.base.server import Server  # uvicorn: a process that serves nothing itself does without
 
     stop = stop or asyncio.Event()
-    server = Server(asgi(application), bind.tls, ready)
+    server = Server(asgi(application), bind.tls, ready, drain_seconds=DRAIN_SECONDS_MAX, doorway=doorway)
     with stop_signals(stop):
         if exits_with_stdin:
             stop_when_stdin_closes(stop)
-        application.located(bind.url(listeners[0].getsockname()[1]))
+        application.located(bind.url(listeners[0].getsockname()[1] if listeners else bind.port))
         await application.open()
         try:
             serving = asyncio.create_task(server.serve(sockets=listeners))

@@ -46,7 +46,8 @@ class Database:
         ):
             # Each by itself and to its end: apsw runs what follows a statement with a result only when that is read.
             self.connection.execute(f"PRAGMA {pragma}").fetchall()
-        self._committed: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] | None = None
+        """Who waits for the commit of the tick's transaction; None when there is none."""
         self._prepare(path, schema, format_version)
 
     def _prepare(self, path: Path | None, schema: str, format_version: int) -> None:
@@ -69,7 +70,7 @@ class Database:
         commit (what it saw may have been a neighbour's write). A commit that fails, say on a full disk, raises the
         apsw error in every writer of the tick, and none of their work remains.
         """
-        committed = self._begin_for_this_tick()
+        self._begin_for_this_tick()
         self.connection.execute("SAVEPOINT work")
         try:
             result = work(self.connection)
@@ -78,43 +79,50 @@ class Database:
                 self._commit()  # fails, which tells them; the tick's next writer begins a transaction of its own
                 raise
             self.connection.execute("ROLLBACK TO work; RELEASE work")
-            await asyncio.shield(committed)
+            await self._outcome()
             raise
         self.connection.execute("RELEASE work")
-        await asyncio.shield(committed)
+        await self._outcome()
         return result
 
     async def settled(self) -> None:
         """Return once everything this connection has read so far is committed: call it before telling a client."""
-        if self._committed is not None:
-            await asyncio.shield(self._committed)
+        if self._waiting is not None:
+            await self._outcome()
 
     def close(self) -> None:
         """Commit what the current tick has written, fold the log into the file, and close."""
         self._commit()
         self.connection.close()
 
-    def _begin_for_this_tick(self) -> asyncio.Future[None]:
-        if self._committed is None:
-            loop = asyncio.get_running_loop()
+    def _begin_for_this_tick(self) -> None:
+        if self._waiting is None:
             self.connection.execute("BEGIN IMMEDIATE")
-            self._committed = loop.create_future()
-            # A writer that was cancelled never looks at the outcome; without this asyncio would warn of it.
-            self._committed.add_done_callback(lambda outcome: outcome.exception())
-            loop.call_soon(self._commit)
-        return self._committed
+            self._waiting = []
+            asyncio.get_running_loop().call_soon(self._commit)
+
+    def _outcome(self) -> asyncio.Future[None]:
+        """Resolved by the commit of the tick's transaction."""
+        assert self._waiting is not None
+        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(outcome)
+        return outcome
 
     def _commit(self) -> None:
-        committed, self._committed = self._committed, None
-        if committed is None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
             return
+        failure: apsw.Error | None = None
         try:
             self.connection.execute("COMMIT")
-        except apsw.Error as failure:
+        except apsw.Error as raised:
+            failure = raised
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-            if not committed.done():
-                committed.set_exception(failure)
-        else:
-            if not committed.done():
-                committed.set_result(None)
+        for outcome in waiting:
+            if outcome.done():  # its writer was cancelled
+                continue
+            if failure is None:
+                outcome.set_result(None)
+            else:
+                outcome.set_exception(failure)

@@ -17,12 +17,12 @@ from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
 from emulators.cosmos import control, errors, limits
 from emulators.cosmos.account import WELL_KNOWN_KEY, Account, Consistency, decode_key
-from emulators.cosmos.auth import authorize
+from emulators.cosmos.auth import authorize, require_authorization
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.expiry import Sweeper
 from emulators.cosmos.metrics import Metrics, Served
 from emulators.cosmos.operations.offers import provisioned
-from emulators.cosmos.routes import Operation, action_of, operation_name, route
+from emulators.cosmos.routes import Operation, action_of, check_path, operation_name, route
 from emulators.cosmos.scripts.engine import Engine
 from emulators.cosmos.sessions import charge_factor, check_consistency
 from emulators.cosmos.store.files import Store
@@ -113,6 +113,9 @@ class Emulator:
         action = action_of(request, target)
         name = operation_name(target, action)
         try:
+            if signed:
+                require_authorization(request)
+            check_path(target)
             if signed:
                 authorize(self._account, request, target, action)
             response = await self._answer(request, target, action, name, activity_id)

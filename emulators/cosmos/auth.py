@@ -30,10 +30,7 @@ _SIGNED_TYPES = {"operations": "colls"}
 
 def authorize(account: Account, request: Request, target: Target, action: str) -> None:
     """Return when the request, which asks for `action`, may proceed. Raises Refused."""
-    header = request.headers.get("authorization")
-    if not header:
-        raise Refused(errors.MISSING_AUTHORIZATION)
-    kind, signature = _parse(header)
+    kind, signature = _parse(require_authorization(request))
     match kind:
         case "master":
             _check_master(account, request, target, signature)
@@ -43,6 +40,14 @@ def authorize(account: Account, request: Request, target: Target, action: str) -
             _check_identity(account, target, action, signature)
         case _:
             raise Refused(errors.UNAUTHORIZED, f"Authorization of type '{kind[:40]}' is unknown.")
+
+
+def require_authorization(request: Request) -> str:
+    """The authorization header. Raises Refused when there is none."""
+    header = request.headers.get("authorization")
+    if not header:
+        raise Refused(errors.MISSING_AUTHORIZATION)
+    return header
 
 
 def is_signed_by(key: bytes, request: Request, target: Target) -> bool:

@@ -43,9 +43,9 @@ def write(body: bytes, *, indexed: bool = True) -> float:
     return _WRITE_BASE + _WRITE_PER_KB * len(body) / _KB + _WRITE_PER_PROPERTY * properties
 
 
-def replace(old: bytes, new: bytes, *, indexed: bool = True) -> float:
-    """Replacing a document: index terms of the old body go, those of the new one come."""
-    return write(new, indexed=indexed) + _WRITE_PER_PROPERTY * (old.count(b'":') if indexed else 0)
+def replace(body: bytes, *, indexed: bool = True) -> float:
+    """Replacing a document by one with this body: as many index terms go as come, as far as anybody can tell."""
+    return write(body, indexed=indexed) + (_WRITE_PER_PROPERTY * body.count(b'":') if indexed else 0)
 
 
 def page(documents: int, size_bytes: int) -> float:

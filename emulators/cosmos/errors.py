@@ -88,6 +88,7 @@ CROSS_PARTITION_DISABLED = Kind(
     "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, "
     "specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.",
 )
+BAD_PATH = Kind(400, "BadRequest", "Request url is invalid.")
 BAD_CONTINUATION = Kind(400, "BadRequest", "The continuation token is not one of this query's.")
 CONTAINER_RID_MISMATCH = Kind(
     400, "BadRequest", "The container's resource id is not the one that the request intended.", 1024

@@ -121,7 +121,7 @@ def refusals() -> Iterator[None]:
         findings = [
             {
                 "severity": "Error",
-                "location": {"start": each.start, "end": each.end},
+                **({} if each.start is None else {"location": {"start": each.start, "end": each.end}}),
                 "code": each.code,
                 "message": each.message,
             }

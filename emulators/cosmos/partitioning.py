@@ -57,7 +57,7 @@ class Definition:
 
     def of_document(self, document: Mapping[str, Any]) -> Key:
         """The key of a document: one component a path; objects and arrays count as undefined."""
-        return tuple(_component_at(document, path) for path in self.paths)
+        return tuple([_component_at(document, path) for path in self.paths])
 
     def epk(self, key: Key) -> bytes:
         """Where `key` hashes to. A hierarchical prefix gives the start of its interval."""
@@ -149,7 +149,7 @@ def parse_header(text: str) -> Key:
         values = None
     if not isinstance(values, list) or len(values) > limits.PARTITION_KEY_PATHS_MAX:
         raise PartitionKeyError(f"Partition key {text[:200]} is invalid.")
-    return tuple(_component_of_header(value, text) for value in values)
+    return tuple([_component_of_header(value, text) for value in values])
 
 
 def canonical(key: Key) -> str:

@@ -28,8 +28,10 @@ _KNOWN = (
     "computedProperties",
     "vectorEmbeddingPolicy",
     "fullTextPolicy",
+    "clientEncryptionPolicy",
 )
-_UNBUILT = ("clientEncryptionPolicy", "materializedViewDefinition", "encryptionScopeId", "createMode")
+_ENCRYPTED_PATH = ("path", "clientEncryptionKeyId", "encryptionType", "encryptionAlgorithm")
+_UNBUILT = ("materializedViewDefinition", "encryptionScopeId", "createMode")
 
 
 def new_container(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,6 +67,9 @@ def changed_container(old: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[
         raise Refused(errors.BAD_REQUEST, errors.wrapped("The unique keys of a collection cannot be changed."))
     if "uniqueKeyPolicy" in old:
         body["uniqueKeyPolicy"] = old["uniqueKeyPolicy"]
+    if body.get("clientEncryptionPolicy") != old.get("clientEncryptionPolicy"):
+        text = "'clientEncryptionPolicy' cannot be changed as part of collection replace operation."
+        raise Refused(errors.BAD_REQUEST, errors.wrapped(text))
     body["indexingPolicy"] = indexing_policy(body.get("indexingPolicy"))
     body["conflictResolutionPolicy"] = old["conflictResolutionPolicy"]
     body.setdefault("geospatialConfig", old["geospatialConfig"])
@@ -172,6 +177,22 @@ def _check_rest(body: dict[str, Any]) -> None:
     if unique is not None:
         body["uniqueKeyPolicy"] = {"uniqueKeys": _unique_keys(unique)}
     _check_change_feed(body.get("changeFeedPolicy"))
+    _check_encryption(body.get("clientEncryptionPolicy"))
+
+
+def _check_encryption(policy: object) -> None:
+    """Clients encrypt and decrypt by it; here it only has to be of its form."""
+    if policy is None:
+        return
+    included = policy.get("includedPaths") if isinstance(policy, dict) else None
+    if not isinstance(included, list) or not all(isinstance(entry, dict) for entry in included):
+        raise _bad("A clientEncryptionPolicy has an array of includedPaths.")
+    for entry in included:
+        missing = [name for name in _ENCRYPTED_PATH if not isinstance(entry.get(name), str) or not entry[name]]
+        if missing:
+            raise _bad(f"An entry of clientEncryptionPolicy.includedPaths lacks {', '.join(missing)}.")
+        if not entry["path"].startswith("/"):
+            raise _bad("A path of a clientEncryptionPolicy starts with '/'.")
 
 
 def _check_change_feed(policy: object) -> None:

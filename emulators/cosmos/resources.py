@@ -20,6 +20,7 @@ FEED_KEYS = {
     "colls": "DocumentCollections",
     "docs": "Documents",
     "users": "Users",
+    "clientencryptionkeys": "ClientEncryptionKeys",
     "permissions": "Permissions",
     "sprocs": "StoredProcedures",
     "triggers": "Triggers",

@@ -25,6 +25,7 @@ from emulators.cosmos.operations import (
     ranges,
     scripts,
 )
+from emulators.cosmos.operations.encryption_keys import encryption_keys
 from emulators.cosmos.operations.permissions import permissions
 from emulators.cosmos.operations.triggers import triggered
 from emulators.cosmos.operations.users import users
@@ -72,6 +73,12 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
     "dbs/*/colls/*/triggers/*": _resource(scripts.triggers),
     "dbs/*/colls/*/udfs": _feed(scripts.functions),
     "dbs/*/colls/*/udfs/*": _resource(scripts.functions),
+    "dbs/*/clientencryptionkeys": {
+        "create": encryption_keys.create,
+        "list": encryption_keys.list_all,
+        "query": encryption_keys.query,
+    },
+    "dbs/*/clientencryptionkeys/*": {"read": encryption_keys.read, "replace": encryption_keys.replace},
     "dbs/*/users": _feed(users),
     "dbs/*/users/*": _resource(users),
     "dbs/*/users/*/permissions": _feed(permissions),
@@ -81,7 +88,7 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
 }
 
 NOT_BUILT = (
-    "attachments", "media", "schemas", "snapshots", "clientencryptionkeys", "encryptionscopes", "interopusers",
+    "attachments", "media", "schemas", "snapshots", "encryptionscopes", "interopusers",
     "systemdocuments", "roledefinitions", "roleassignments", "authpolicyelements", "topology", "addresses",
     "partitions",
 )  # fmt: skip
@@ -105,7 +112,7 @@ def operation_name(target: Target, action: str) -> str:
 
 
 def route(request: Request, target: Target, action: str) -> Operation:
-    """The operation for a request. Raises Refused: 404 unknown path, 405 wrong verb, 501 not built."""
+    """The operation for a request to a path of the service. Raises Refused: 405 wrong verb, 501 not built."""
     known = ROUTES.get(target.shape)
     if known is not None and action in known:
         return known[action]
@@ -113,9 +120,13 @@ def route(request: Request, target: Target, action: str) -> Operation:
         raise Refused(
             errors.NOT_BUILT, f"{action or request.method} on {target.shape} is not implemented in this emulator."
         )
-    if known is not None:
-        raise Refused(errors.METHOD_NOT_ALLOWED)
-    raise Refused(errors.NOT_FOUND, f"'{request.raw_path[:200]}' is not a path of Azure Cosmos DB.")
+    raise Refused(errors.METHOD_NOT_ALLOWED)
+
+
+def check_path(target: Target) -> None:
+    """Raises Refused (400) for what is no path of the service: it cannot tell what such a request had to sign."""
+    if target.shape not in ROUTES and not any(kind in NOT_BUILT for kind in target.types):
+        raise Refused(errors.BAD_PATH)
 
 
 def action_of(request: Request, target: Target) -> str:

@@ -17,7 +17,7 @@ from emulators.cosmos.store.catalog import Catalog
 Scope = tuple[str, ...]
 """A path whose databases, containers and other catalogued resources are rids, whatever the client called them by."""
 
-CATALOGUED = ("dbs", "colls", "users", "permissions", "sprocs", "triggers", "udfs")
+CATALOGUED = ("dbs", "colls", "users", "permissions", "clientencryptionkeys", "sprocs", "triggers", "udfs")
 """Types whose resources are in the catalog."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 import orjson
@@ -41,26 +42,17 @@ class Target:
 
     types: tuple[str, ...]
     names: tuple[str, ...]
-
-    @property
-    def is_feed(self) -> bool:
-        """Whether the path ends in a type."""
-        return len(self.types) > len(self.names)
-
-    @property
-    def shape(self) -> str:
-        """The path with names starred out: `dbs/*/colls`."""
-        return "/*/".join(self.types) + ("" if self.is_feed or not self.types else "/*")
-
-    @property
-    def kind(self) -> str:
-        """The type that the path is about, empty for the account."""
-        return self.types[-1] if self.types else ""
+    is_feed: bool
+    """Whether the path ends in a type."""
+    shape: str
+    """The path with names starred out: `dbs/*/colls`."""
+    kind: str
+    """The type that the path is about, empty for the account."""
 
     @property
     def owner_path(self) -> str:
         """The path of the resource, or of a feed's owner: what signatures are made over."""
-        return "/".join(f"{kind}/{name}" for kind, name in zip(self.types, self.names, strict=False))
+        return "/".join([f"{kind}/{name}" for kind, name in zip(self.types, self.names, strict=False)])
 
     @property
     def is_rid_based(self) -> bool:
@@ -73,15 +65,18 @@ class Target:
             return False
 
 
+@lru_cache(maxsize=1024)  # clients repeat few paths: feeds and what is hot
 def parse_target(raw_path: str) -> Target:
     """A path, still percent-encoded, taken apart; names may hold encoded slashes."""
     path = raw_path.strip("/")
     if not path:
-        return Target((), ())
+        return Target((), (), is_feed=False, shape="", kind="")
     segments = path.split("/")
     if "%" in path:
         segments = [unquote(segment) for segment in segments]
-    return Target(tuple([segment.lower() for segment in segments[::2]]), tuple(segments[1::2]))
+    types, names = tuple([segment.lower() for segment in segments[::2]]), tuple(segments[1::2])
+    is_feed = len(types) > len(names)
+    return Target(types, names, is_feed, "/*/".join(types) + ("" if is_feed else "/*"), types[-1])
 
 
 @dataclass(slots=True)
@@ -218,9 +213,10 @@ def refusal(refused: Refused, activity_id: str) -> Response:
         **DECORATION,
         "x-ms-activity-id": activity_id,
         "x-ms-request-charge": format_charge(refused.charge),
-        "x-ms-substatus": str(refused.kind.substatus),
         **refused.headers,
     }
+    if refused.kind.substatus:
+        headers["x-ms-substatus"] = str(refused.kind.substatus)
     return Response(refused.kind.status, headers, refused.body(activity_id))
 
 

@@ -21,6 +21,7 @@ from emulators.eventgrid.odata import parse_filter
 OPERATIONS = "/providers/microsoft.eventgrid/locations/local/operationsstatus/"
 ACCOUNT = r"/subscriptions/(?P<account>[^/]+)"
 GROUP = ACCOUNT + r"/resourceGroups/(?P<group>[^/]+)"
+_API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(?:-preview)?", re.IGNORECASE)
 
 Owner = TypeVar("Owner")
 
@@ -52,6 +53,9 @@ class Call:
             document = orjson.loads(self.request.body)
         except orjson.JSONDecodeError as failure:
             raise Refused(errors.ARM_BAD_JSON, f"The request content is not valid JSON: {failure}.") from failure
+        if _nests_deeper(document, limits.RESOURCE_DEPTH_MAX):
+            message = f"The request content nests deeper than {limits.RESOURCE_DEPTH_MAX} levels."
+            raise Refused(errors.ARM_BAD_JSON, message)
         if not isinstance(document, dict):
             raise Refused(errors.ARM_BAD_JSON, "The request content must be a JSON object.")
         return document
@@ -73,6 +77,11 @@ class Call:
             following = urlencode({**query, "$skiptoken": begin + top})
             document["nextLink"] = f"{self.base_url}{quote(self.request.path)}?{following}"
         return json_answer(200, document)
+
+
+def _nests_deeper(value: object, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return bool(inner) and (levels == 0 or any(_nests_deeper(each, levels - 1) for each in inner))
 
 
 def _whole(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
@@ -165,8 +174,14 @@ def _check(request: Request) -> None:
             "Authentication failed. The 'Authorization' header is missing.",
             {"www-authenticate": 'Bearer error="invalid_token"'},
         )
-    if not dict(request.query).get("api-version"):
+    version = dict(request.query).get("api-version")
+    if not version:
         raise Refused(errors.ARM_NO_API_VERSION, "The api-version query parameter (?api-version=) is required.")
+    if not _API_VERSION.fullmatch(version):
+        raise Refused(
+            errors.ARM_INVALID_API_VERSION,
+            f"The api-version '{version:.40}' is invalid. The format is yyyy-mm-dd or yyyy-mm-dd-preview.",
+        )
 
 
 def _unknown(path: str) -> Refused:

@@ -34,9 +34,14 @@ def headers_of(attributes: tuple[Attribute, ...], event: Mapping[str, Any]) -> d
     headers = {}
     for each in attributes:
         found = each.value if each.source is None else _text(lookup(event, each.source))
-        if found is not None and found.isprintable() and found.isascii() and len(found) <= VALUE_BYTES_MAX:
+        if found is not None and may_be_sent(found):
             headers[each.name] = found
     return headers
+
+
+def may_be_sent(value: str) -> bool:
+    """Whether a text from an event can be a header's value."""
+    return value.isprintable() and value.isascii() and len(value) <= VALUE_BYTES_MAX
 
 
 def parse_attributes(document: object) -> tuple[Attribute, ...]:

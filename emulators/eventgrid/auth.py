@@ -11,10 +11,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from emulators.eventgrid.errors import INVALID_SAS, UNAUTHORIZED, Refused
+from emulators.eventgrid.moments import parse_moment
 
 DEVELOPMENT_KEY = "bG9jYWwtZXZlbnQtZ3JpZC1kZXZlbG9wbWVudC1rZXk="
 """key1 of every topic unless --key says otherwise. It is no secret: anybody may read it here."""
@@ -25,7 +26,7 @@ KEY_HEADER = "aeg-sas-key"
 TOKEN_HEADER = "aeg-sas-token"  # noqa: S105 - a header's name
 _SIGNATURE_SCHEME = "sharedaccesssignature "
 _BEARER_SCHEME = "bearer "
-_DOTNET_TIME = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d{2}):(\d{2})\s*([AP]M)", re.IGNORECASE)
+_LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$")
 
 
 def authorize(
@@ -97,23 +98,8 @@ def sign(text: str, key: str) -> bytes:
 
 
 def parse_expiry(text: str) -> datetime | None:
-    """The moment `text` names, as the SDKs spell it: ISO 8601 or .NET's `M/d/yyyy h:mm:ss tt`; no zone means UTC.
-
-    A decoded `+00:00` may have become ` 00:00`, and newer runtimes put U+202F before AM and PM.
-    """
-    text = text.strip()
-    if found := _DOTNET_TIME.fullmatch(text):
-        month, day, year, hour, minute, second = (int(each) for each in found.groups()[:6])
-        hour = hour % 12 + (12 if found[7].upper() == "PM" else 0)
-        try:
-            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-        except ValueError:
-            return None
-    try:
-        moment = datetime.fromisoformat(re.sub(r" (\d\d:\d\d)$", r"+\1", text) if text.count(":") > 2 else text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    """The moment `text` names, in any of the SDKs' spellings: a decoded `+00:00` may have become ` 00:00`."""
+    return parse_moment(_LOST_PLUS.sub(r"\1+\2", text.strip()))
 
 
 def _refusal_of_keys(keys: Sequence[str]) -> str:

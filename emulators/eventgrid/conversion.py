@@ -79,9 +79,7 @@ def payload(events: Sequence[Stored], wanted: DeliverySchema, *, batched: bool) 
         if not batched:
             return Payload(parts[0], "application/cloudevents+json; charset=utf-8", "")
         return Payload(_array(parts), "application/cloudevents-batch+json; charset=utf-8", "")
-    first = events[0]
-    version = "" if first.schema is Schema.CLOUD_EVENT else first.document.get("dataVersion", "")
-    return Payload(_array(parts), "application/json; charset=utf-8", version)
+    return Payload(_array(parts), "application/json; charset=utf-8", events[0].document.get("dataVersion", ""))
 
 
 def _array(parts: Sequence[bytes]) -> bytes:

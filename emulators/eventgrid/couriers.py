@@ -9,7 +9,7 @@ import base64
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from emulators.eventgrid.attributes import headers_of
+from emulators.eventgrid.attributes import headers_of, may_be_sent
 from emulators.eventgrid.conversion import DeliverySchema, Stored, convert, one, payload
 from emulators.eventgrid.destinations import StorageQueue
 from emulators.eventgrid.handshake import ORIGIN
@@ -66,7 +66,7 @@ def outgoing(subscription: Subscription, events: Sequence[Stored], *, delivery_c
         "aeg-event-type": "Notification",
         "aeg-subscription-name": subscription.name.upper(),
         "aeg-delivery-count": str(delivery_count),
-        "aeg-data-version": content.data_version,
+        "aeg-data-version": content.data_version if may_be_sent(content.data_version) else "",
         "aeg-metadata-version": "1",
     }
     if settings.schema is DeliverySchema.CLOUD_EVENT:

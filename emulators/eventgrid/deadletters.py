@@ -11,6 +11,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from emulators.base.clock import Clock
 from emulators.base.ids import Ids
 from emulators.eventgrid import limits, metrics
@@ -33,8 +35,8 @@ def letter_content(
     status: int | None,
     published: float,
     last_attempt: float | None,
-) -> dict[str, Any]:
-    """The event with the service's extra properties. CloudEvents extensions may only be lower case."""
+) -> bytes:
+    """The event as JSON with the service's extra properties. CloudEvents extensions may only be lower case."""
     extra: dict[str, Any] = {"deadLetterReason": reason, "deliveryAttempts": attempts, "lastDeliveryOutcome": outcome}
     if status is not None:
         extra["lastHttpStatusCode"] = status
@@ -43,7 +45,7 @@ def letter_content(
         extra["lastDeliveryAttemptTime"] = service_time(last_attempt)
     if schema is DeliverySchema.CLOUD_EVENT:
         extra = {name.lower(): value for name, value in extra.items()}
-    return {**document, **extra}
+    return orjson.dumps({**document, **extra})
 
 
 def blob_path(subscription: str, moment: datetime, guid: str) -> str:

@@ -46,6 +46,7 @@ ARM_UNKNOWN_PATH = Kind(404, "InvalidResourceType")
 ARM_METHOD_NOT_ALLOWED = Kind(405, "HttpMethodNotAllowed")
 ARM_CONFLICT = Kind(409, "Conflict")
 ARM_NO_API_VERSION = Kind(400, "MissingApiVersionParameter")
+ARM_INVALID_API_VERSION = Kind(400, "InvalidApiVersionParameter")
 ARM_NOT_BUILT = Kind(501, "NotImplemented")
 
 

@@ -12,6 +12,8 @@ EVENT_BYTES_MAX = 1_049_600
 """One event larger than this is 413. Seen on Azure, same source."""
 EVENTS_PER_REQUEST_MAX = 5_000
 """docs quotas-limits: events in one publish request."""
+EVENT_DEPTH_MAX = 254
+"""How deep an event may nest: what orjson writes. The service's own limit is not documented."""
 JSON_DEPTH_MAX = 64
 """How deep an event may nest before a filter key or mapping path stops looking. Our choice."""
 
@@ -36,6 +38,8 @@ RESOURCES_PER_PAGE = 20
 """What a list of ARM holds unless `$top` asks for another number. azure-mgmt-eventgrid's documentation of `top`."""
 RESOURCES_PER_PAGE_MAX = 100
 """The most that `$top` may ask for. Same source."""
+RESOURCE_DEPTH_MAX = 64
+"""How deep a resource's body may nest. Our choice."""
 OPERATIONS_KEPT = 1_000
 """Long-running operations whose outcome can still be asked for. Our choice."""
 

@@ -5,6 +5,7 @@ Pure. An `Event` keeps the publisher's own properties; `conversion.py` turns it 
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +26,7 @@ from emulators.eventgrid.errors import (
 )
 from emulators.eventgrid.mapping import Mapped
 from emulators.eventgrid.mapping import Mapping as InputMapping
+from emulators.eventgrid.moments import parse_moment
 
 
 class Schema(StrEnum):
@@ -52,7 +54,7 @@ class Event:
     domain_topic: str = ""
     """The name of the domain's topic that it is for; empty when it was sent to a topic."""
     body: bytes = field(init=False)
-    """The document as JSON."""
+    """The document as JSON. One that nests too deeply for orjson raises JSONEncodeError."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "body", orjson.dumps(self.document))
@@ -146,7 +148,7 @@ def _custom(found: Mapped, original: Any, reception: Reception) -> Event:
         "dataVersion": found.data_version,
         "metadataVersion": "1",
     }
-    return _within_size(Event(Schema.CUSTOM, event_id, envelope, domain_topic))
+    return _made(Schema.CUSTOM, event_id, envelope, domain_topic)
 
 
 def _event_grid(candidate: Any, reception: Reception) -> Event:
@@ -165,7 +167,7 @@ def _event_grid(candidate: Any, reception: Reception) -> Event:
     _demand_time(document, "eventTime", schema)
     topic = reception.event_topic(domain_topic)
     whole = {"dataVersion": "", **document, "topic": topic, "metadataVersion": "1"}
-    return _within_size(Event(schema, document["id"], whole, domain_topic))
+    return _made(schema, document["id"], whole, domain_topic)
 
 
 def _event_grid_topic(topic: Any, reception: Reception) -> str:
@@ -189,7 +191,7 @@ def _cloud_event(candidate: Any, reception: Reception) -> Event:
     domain_topic = reception.domain_topic(document.get("source")) if reception.domain else ""
     if reception.domain and not domain_topic:
         raise _requires(schema, "source")
-    return _within_size(Event(schema, document["id"], document, domain_topic))
+    return _made(schema, document["id"], document, domain_topic)
 
 
 def _binary_cloud_event(headers: Mapping[str, str], body: bytes, media_type: str, reception: Reception) -> Event:
@@ -205,7 +207,7 @@ def _json(body: bytes, schema: Schema) -> Any:
     if not body:
         raise _does_not_conform(schema, "The request has no body.")
     try:
-        return orjson.loads(body)
+        return orjson.loads(body.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as failure:
         raise _does_not_conform(schema, f"It is not valid JSON: {failure}.") from failure
 
@@ -233,14 +235,15 @@ def _demand_text(document: Mapping[str, Any], name: str, schema: Schema, *, spok
 
 
 def _demand_time(document: Mapping[str, Any], name: str, schema: Schema) -> None:
-    value = document[name]
+    if parse_moment(document[name]) is None:
+        raise _does_not_conform(schema, f"The property '{name}' is not a date and time: {document[name]!r:.100}.")
+
+
+def _made(schema: Schema, event_id: str, document: Mapping[str, Any], domain_topic: str) -> Event:
     try:
-        datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise _does_not_conform(schema, f"The property '{name}' is not a date and time: {value!r:.100}.") from None
-
-
-def _within_size(event: Event) -> Event:
+        event = Event(schema, event_id, document, domain_topic)
+    except orjson.JSONEncodeError as failure:
+        raise _does_not_conform(schema, f"It nests deeper than {limits.EVENT_DEPTH_MAX} levels.") from failure
     if len(event.body) > limits.EVENT_BYTES_MAX:
         raise Refused(TOO_LARGE, f"The maximum size ({limits.EVENT_BYTES_MAX}) has been exceeded.")
     return event

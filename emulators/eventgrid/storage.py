@@ -5,11 +5,13 @@ A simulation hands in a `Storage` of its own. Nothing here knows what a dead let
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import orjson
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, ContentSettings
 from azure.storage.blob.aio import BlobServiceClient
@@ -25,6 +27,8 @@ _DEVELOPMENT_CONNECTION = (
     f"BlobEndpoint=http://127.0.0.1:10000/{DEVELOPMENT_ACCOUNT};"
     f"QueueEndpoint=http://127.0.0.1:10001/{DEVELOPMENT_ACCOUNT};"
 )
+_ABOUT_BYTES = 8
+"""Enough to tell two versions of one blob apart."""
 _PATIENCE: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 20}
 """The SDKs' own retries are off: who calls has a schedule of its own. Seconds; our choice."""
 
@@ -75,6 +79,10 @@ class Blob:
     content_type: str
     tier: str
     copied: bool
+    md5: str = ""
+    """Of the content; empty where it is not known."""
+    about: str = ""
+    """Differs when the metadata or the HTTP headers do."""
 
 
 class BlobSource(Protocol):
@@ -156,7 +164,7 @@ class StorageAccount:
     async def pages(self, container: str) -> AsyncIterator[list[Blob]]:
         """The blobs of a container, a page at a time. Raises StorageUnavailable, ContainerGone."""
         client = self._blobs().get_container_client(container)
-        listed = client.list_blobs(include=["copy"], results_per_page=limits.LISTED_BLOBS_PER_PAGE)
+        listed = client.list_blobs(include=["copy", "metadata"], results_per_page=limits.LISTED_BLOBS_PER_PAGE)
         with _unavailable():
             async for page in listed.by_page():
                 yield [_blob(each) async for each in page]
@@ -224,7 +232,16 @@ def _blob(listed: BlobProperties) -> Blob:
         content_type=str(listed.content_settings.content_type or ""),
         tier=str(listed.blob_tier or ""),
         copied=bool(listed.copy.id),
+        md5=bytes(listed.content_settings.content_md5 or b"").hex(),
+        about=_about(listed),
     )
+
+
+def _about(listed: BlobProperties) -> str:
+    """A digest of what may be changed without writing the blob."""
+    headers = {name: value for name, value in vars(listed.content_settings).items() if name != "content_md5"}
+    said = orjson.dumps([listed.metadata, headers], option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(said, digest_size=_ABOUT_BYTES).hexdigest()
 
 
 def _reason(failure: AzureError) -> str:

@@ -3,8 +3,9 @@
 The storage emulator tells nobody what it does, so its blobs are listed every second and compared with what they were;
 that memory is on disk, so a stop misses nothing but what was undone meanwhile. Seen are creations, replacements,
 deletions and changes of the tier. Not seen: a blob that came and went between two looks, the second of two writes
-between them, and what only a request knows (`clientRequestId` is left out). Deleting a container is not deleting its
-blobs, as in Azure.
+between them, a new content of the same length together with new metadata where no MD5 tells, and what only a request
+knows (`clientRequestId` is left out). Setting the metadata that a blob has looks like writing it. Deleting a container
+is not deleting its blobs, as in Azure.
 """
 
 from __future__ import annotations
@@ -48,15 +49,24 @@ class Change:
 def compare(before: Watched | None, now: Blob, *, since: float | None) -> str | None:
     """The event type of what has happened to a blob, if anything.
 
-    `since` is given on the first look: a blob from before that second is no news. A block blob that was written again
-    within the second of its creation shows in its ETag; a later change of the ETag alone is of metadata.
+    `since` is given on the first look: a blob from before that second is no news.
     """
     if before is None:
         return None if since is not None and now.created < math.floor(since) else BLOB_CREATED
-    rewritten = now.etag != before.etag and now.kind == "BlockBlob" and now.modified <= now.created
-    if now.created != before.created or now.kind != before.kind or rewritten:
+    if now.created != before.created or now.kind != before.kind or _written_again(before, now):
         return BLOB_CREATED
     return BLOB_TIER_CHANGED if now.tier != before.tier else None
+
+
+def _written_again(before: Watched, now: Blob) -> bool:
+    """Whether a block blob was written again, though its creation is the same: within its second, or by a block list.
+
+    The ETag changes with metadata and headers too. If neither differs, it was the content.
+    """
+    if now.etag == before.etag or now.kind != "BlockBlob":
+        return False
+    other_md5 = bool(now.md5 and before.md5 and now.md5 != before.md5)
+    return now.size != before.size or other_md5 or now.about == before.about
 
 
 class StorageWatch:
@@ -217,4 +227,7 @@ class StorageWatch:
 
 
 def _remembered(container: str, blob: Blob) -> Watched:
-    return Watched(container, blob.name, blob.etag, blob.created, blob.kind, blob.content_type, blob.tier)
+    return Watched(
+        container, blob.name, blob.etag, blob.created, blob.kind, blob.content_type, blob.tier,
+        blob.size, blob.md5, blob.about,
+    )  # fmt: skip

@@ -18,7 +18,7 @@ from emulators.base.sqlite import Database
 from emulators.eventgrid.conversion import Stored
 from emulators.eventgrid.schemas import Event, Schema
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 DELETE_CHUNK = 5_000
 """Deliveries deleted in one transaction when a subscription goes, so that others are served between. Our choice."""
 
@@ -137,7 +137,7 @@ class NewLetter:
     event_id: str
     due: float
     gives_up: float
-    content: dict[str, Any]
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +381,7 @@ def insert_letter(connection: apsw.Connection, letter: NewLetter) -> None:
             letter.event_id,
             letter.due,
             letter.gives_up,
-            orjson.dumps(letter.content),
+            letter.content,
         ),
     )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
@@ -24,6 +23,7 @@ from emulators.eventgrid.destinations import (
 )
 from emulators.eventgrid.errors import Misstated
 from emulators.eventgrid.filters import Filter, parse_filter
+from emulators.eventgrid.moments import parse_moment
 from emulators.eventgrid.schemas import Schema
 from emulators.eventgrid.topics import invalid
 
@@ -268,11 +268,10 @@ def _delivery_schema(name: object, schema: Schema) -> DeliverySchema:
 def _expiration(text: object) -> float | None:
     if text is None:
         return None
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError as failure:
-        raise invalid("properties.expirationTimeUtc must be a date and time.") from failure
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    moment = parse_moment(str(text))  # TOML has dates of its own
+    if moment is None:
+        raise invalid("properties.expirationTimeUtc must be a date and time.")
+    return moment.timestamp()
 
 
 def _check_labels(labels: object) -> None:

@@ -66,7 +66,7 @@ class HttpTransport:
             async with self._open().request(
                 request.method,
                 request.url,
-                data=request.body,
+                data=request.body or None,
                 headers=request.headers,
                 allow_redirects=False,
                 ssl=self._trust.context() if request.url.startswith("https:") else True,
@@ -87,7 +87,7 @@ class HttpTransport:
                 connector=aiohttp.TCPConnector(limit=0),
                 timeout=self._timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                skip_auto_headers=("User-Agent", "Accept-Encoding"),
+                skip_auto_headers=("User-Agent", "Accept-Encoding", "Content-Type"),
                 auto_decompress=False,
             )
         return self._session

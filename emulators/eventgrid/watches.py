@@ -20,6 +20,9 @@ CREATE TABLE IF NOT EXISTS watched_blobs (
   kind TEXT NOT NULL,
   content_type TEXT NOT NULL,
   tier TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  md5 TEXT NOT NULL,
+  about TEXT NOT NULL,
   PRIMARY KEY (container, name)
 ) WITHOUT ROWID;
 """
@@ -36,6 +39,9 @@ class Watched:
     kind: str
     content_type: str
     tier: str
+    size: int
+    md5: str
+    about: str
 
 
 class WatchStore:
@@ -93,7 +99,8 @@ class WatchStore:
 
         def work(connection: apsw.Connection) -> None:
             connection.executemany(
-                "INSERT OR REPLACE INTO watched_blobs VALUES (?, ?, ?, ?, ?, ?, ?)", (astuple(each) for each in found)
+                "INSERT OR REPLACE INTO watched_blobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (astuple(each) for each in found),
             )
             connection.executemany(
                 "DELETE FROM watched_blobs WHERE container = ? AND name = ?",

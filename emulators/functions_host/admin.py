@@ -33,7 +33,7 @@ VERSION = "4.1052.200.0"
 """The host version that Core Tools of August 2026 bundles; apps and tools read it here."""
 NOT_BUILT = (
     *("host/config", "host/debug", "host/scale/status", "host/extensions*", "host/extensionbundle*"),
-    *("functions/download", "functions/*/state", "vfs*", "instance*", "pod*", "proxies*", "warmup"),
+    *("functions/download", "functions/*/state", "vfs*", "instance*", "pod*", "proxies*"),
 )
 """Endpoints of the real host, below /admin, that are not built."""
 OFFLINE_PAGE = "<!DOCTYPE html><html><body><p>This function app is offline.</p></body></html>"

@@ -44,6 +44,7 @@ from emulators.functions_host.storage import HOSTS_CONTAINER, JsonBlobs, Storage
 from emulators.functions_host.supervision import CONTROL_PREFIX, Activity, Alone, Supervision
 from emulators.functions_host.throttle import read_throttle
 from emulators.functions_host.trace import continue_trace
+from emulators.functions_host.triggers import warmup
 from emulators.functions_host.triggers.eventgrid import EventGridWebhook
 from emulators.functions_host.triggers.timer import TimerListener, is_monitored
 from emulators.functions_host.watch import APP_OFFLINE
@@ -106,22 +107,23 @@ class Host:
         connector = connector or bundle.connectors(self._services, settings, configuration, self._clock, self._ids)
         self.registry = build_registry(functions, connector, settings, configuration)
         if flags.number == 0:  # said once for the host, not by each of its workers
-            for warning in (*retry_warnings(self.registry.functions), *bundle.warnings(self.registry.functions)):
-                console.always(warning, "warning")
+            for warnings in (retry_warnings, bundle.warnings, warmup.warnings):
+                for warning in warnings(self.registry.functions):
+                    console.always(warning, "warning")
         blocked = None if supervision is None else self._end_process
         self._invoker = self._make_invoker(configuration, logs, connector, observer, blocked)
         host_id = settings.get("AzureFunctionsWebHost:hostid") or default_host_id(root)
         self._webhook = EventGridWebhook(self.registry.webhooks, self._invoker, self._clock)
+        self._warm_up = warmup.WarmUp(self.registry.functions, self._invoker)
         self._store: JsonBlobs | None = None
         timers = {each.function.name: each for each in self._timers(host_id)}
         self._sources = self._bundled(configuration, host_id)
         ticking = [self._singleton(listener, host_id) for listener in timers.values()]
         listeners = [each for each in (*ticking, *self._sources.listeners) if each.function.runs]
-        self._listeners = Listeners(listeners, self._clock, console)
+        self._listeners = Listeners(listeners, self._clock, console, self._services.import_storage)
         self._offline_page = _offline_page(root)
-        self._keys = KeyRing(
-            lambda: secret_store(settings, host_id), self._ids, self._clock, [each.name for each in functions]
-        )
+        names = [each.name for each in functions]
+        self._keys = KeyRing(lambda: secret_store(self._services, settings, host_id), self._ids, self._clock, names)
         if flags.enable_auth:
             self._keys.find_store()  # what cannot be is said at the start
         calls = {**manual_calls(self._webhook, timers), **self._sources.manual_calls()}
@@ -216,14 +218,14 @@ class Host:
             connection = webjobs_storage(self._settings)
         except FunctionInError:
             return listener
-        lock = BlobLease(connection, lock_name(host_id, listener.function.name), self._instance_id)
+        lock = BlobLease(self._services, connection, lock_name(host_id, listener.function.name), self._instance_id)
         return SingletonListener(listener, lock, self._clock, self._console)
 
     def _status_store(self, function: Function) -> JsonBlobs | None:
         if not is_monitored(function, self.registry.schedules[function.name], self._clock.utc()):
             return None
         if self._store is None:
-            self._store = JsonBlobs(webjobs_storage(self._settings), HOSTS_CONTAINER)
+            self._store = JsonBlobs(self._services, webjobs_storage(self._settings), HOSTS_CONTAINER)
         return self._store
 
     def application(self) -> Application:
@@ -274,9 +276,6 @@ class Host:
         await self._admin.finish()
         self._invoker.close()
         await self._services.close()
-        if self._store is not None:
-            await self._store.close()
-        await self._keys.close()
 
     async def handle(self, request: Request) -> Response:
         """The answer to any request."""
@@ -295,6 +294,8 @@ class Host:
         lower = path.lower()
         if webhook := WEBHOOK.fullmatch(path):
             return await self._answer_webhook(request, webhook[1])
+        if lower == warmup.PATH:
+            return await self._warm_up.answer()
         if lower == "/admin" or lower.startswith("/admin/"):
             if await self._demand(request, Level.ADMIN) is None:
                 return Response(401)
@@ -332,7 +333,7 @@ class Host:
             if outcome.failure is not None:
                 return Response(500)
             try:
-                return http.response(outcome.returned)
+                return http.response(outcome.answer)
             except ValueError as refusal:
                 self._console.always(f"The answer of function '{function.name}' cannot be sent: {refusal}", "error")
                 return Response(500)
@@ -356,7 +357,7 @@ class Host:
             outcome = await self._invoker.invoke(function, replace(call, web_request=web_request))
             if outcome.failure is not None:
                 raise outcome.failure
-            return None if outcome.returned is None else outcome.returned.value
+            return None if outcome.answer is None else outcome.answer.value
 
         try:
             return await web.answer(request, invoke)

@@ -139,3 +139,8 @@ def warnings(functions: Iterable[Function]) -> Iterator[str]:
                 yield (
                     f"'{function.name}': preferredLocations '{ignored}' of '{binding.name}' is not heeded by this host."
                 )
+            if function.runs and table.is_single(binding):
+                yield (
+                    f"'{function.name}': rowKey of '{binding.name}' has no effect, here and on Azure: Python gets all "
+                    "entities of the partition, as an array. Use filter=\"RowKey eq '{...}'\" to get one."
+                )

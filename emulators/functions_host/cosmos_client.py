@@ -237,11 +237,10 @@ class CosmosContainer:
         """Create or replace an item."""
         return await self._write(document, {"x-ms-documentdb-is-upsert": "True"})
 
-    async def read(self, item_id: str, key: list[Any] | None) -> Document:
-        """One item; without a key where the container has none. Raises CosmosRefused 404."""
-        headers = {} if key is None else _key_header(key)
+    async def read(self, item_id: str, key: list[Any]) -> Document:
+        """One item. Raises CosmosRefused 404."""
         path = f"{self.link}/docs/{item_id}"
-        return dict((await self.account.send("GET", path, "docs", path, headers=headers)).document)
+        return dict((await self.account.send("GET", path, "docs", path, headers=_key_header(key))).document)
 
     async def replace(self, document: Document) -> Document:
         """Replace an item that is still as `document`'s _etag says. Raises CosmosRefused 412 when it is not."""

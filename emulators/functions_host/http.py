@@ -42,13 +42,13 @@ def request_datum(request: Request, route_values: Mapping[str, str]) -> Datum:
     )
 
 
-def response(returned: Datum | None) -> Response:
-    """The answer for what the function returned, encoded by the library's converter."""
-    if returned is None or returned.type is None:
-        return Response(204)
-    if returned.type == "http":
-        return _from_http(returned.value)
-    return _from_text(str(returned.value))
+def response(answer: Datum | None) -> Response:
+    """The answer for what the function gave its HTTP output, encoded by the library's converter; 200 for nothing."""
+    if answer is None or answer.type is None:
+        return Response(200)
+    if answer.type == "http":
+        return _from_http(answer.value)
+    return _from_text(str(answer.value))
 
 
 def text_response(status: int, text: str) -> Response:

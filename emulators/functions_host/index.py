@@ -25,12 +25,12 @@ from azure.functions import FunctionRegister
 
 from emulators.functions_host.errors import AppNotIndexed, FunctionInError
 from emulators.functions_host.retries import RetryPolicy, read_retry_policy
-from emulators.functions_host.settings import BUNDLE, Configuration, Settings
+from emulators.functions_host.settings import Configuration, Settings
 from emulators.functions_host.signature import Signature, SignatureRefused, read_signature
 
 SCRIPT_SETTING = "PYTHON_SCRIPT_FILE_NAME"
 SCRIPT_DEFAULT = "function_app.py"
-WITHOUT_BUNDLE = frozenset({"httptrigger", "http", "timertrigger"})
+WITHOUT_BUNDLE = frozenset({"httptrigger", "http", "timertrigger", "warmuptrigger"})
 """Binding types built into the host; every other comes from an extension bundle."""
 FUNCTION_NAME = re.compile(r"[a-z][a-z0-9_\-]{0,127}", re.IGNORECASE)
 BINDING_NAME = re.compile(r"(?!.*__)[a-zA-Z_][a-zA-Z0-9_]{0,127}")
@@ -81,6 +81,11 @@ class Function:
     def output_bindings(self) -> list[Binding]:
         """Bindings that are written after the call, HTTP's answer left out."""
         return [each for each in self.bindings if each.direction == "OUT" and each.type.lower() != "http"]
+
+    @cached_property
+    def answer_name(self) -> str:
+        """The output binding that is HTTP's answer: `$return`, unless the route names a parameter for it."""
+        return next((each.name for each in self.bindings if each.type.lower() == "http"), "$return")
 
 
 def load_app(root: Path, settings: Settings) -> FunctionRegister:
@@ -138,7 +143,7 @@ def index_functions(app: FunctionRegister, settings: Settings, host: Configurati
     allowed = {name.lower() for name in host.items("functions")}
     if allowed:
         functions = [each for each in functions if each.name.lower() in allowed]
-    return [_checked(each, settings, has_bundle=_has_bundle(host)) for each in functions]
+    return [_checked(each, settings, has_extensions=host.has_extensions) for each in functions]
 
 
 def user_traceback(failure: BaseException) -> str:
@@ -200,15 +205,11 @@ def _read_binding(text: str) -> Binding:
     return Binding(document["name"], document["type"], str(document["direction"]).upper(), document)
 
 
-def _has_bundle(host: Configuration) -> bool:
-    return host.text("extensionBundle:id").lower().startswith(BUNDLE.lower())
-
-
-def _checked(function: Function, settings: Settings, *, has_bundle: bool) -> Function:
+def _checked(function: Function, settings: Settings, *, has_extensions: bool) -> Function:
     try:
         if not FUNCTION_NAME.fullmatch(function.name) or function.name.lower() == "host":
             raise FunctionInError(f"'{function.name}' is not a valid function name.")
-        _check_bindings(function.bindings, has_bundle=has_bundle)
+        _check_bindings(function.bindings, has_extensions=has_extensions)
         resolved = tuple(_resolve(each, settings) for each in function.bindings)
         trigger = next(each for each in resolved if each.name == function.trigger.name)
         return replace(function, bindings=resolved, trigger=trigger)
@@ -216,7 +217,7 @@ def _checked(function: Function, settings: Settings, *, has_bundle: bool) -> Fun
         return replace(function, error=str(error))
 
 
-def _check_bindings(bindings: Iterable[Binding], *, has_bundle: bool) -> None:
+def _check_bindings(bindings: Iterable[Binding], *, has_extensions: bool) -> None:
     seen: set[str] = set()
     for binding in bindings:
         if binding.name != "$return" and not BINDING_NAME.fullmatch(binding.name):
@@ -228,7 +229,7 @@ def _check_bindings(bindings: Iterable[Binding], *, has_bundle: bool) -> None:
                 f"Multiple bindings with name '{binding.name}' discovered. Binding names must be unique."
             )
         seen.add(binding.name.lower())
-        if binding.type.lower() not in WITHOUT_BUNDLE and not has_bundle:
+        if binding.type.lower() not in WITHOUT_BUNDLE and not has_extensions:
             raise FunctionInError(
                 f"The binding type(s) '{binding.type}' are not registered. Please ensure the type is correct and the "
                 "binding extension is installed. (host.json has no extensionBundle.)"

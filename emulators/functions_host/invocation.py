@@ -53,7 +53,8 @@ class Call:
 class Outcome:
     """How an invocation (with its retries) ended."""
 
-    returned: Datum | None = None
+    answer: Datum | None = None
+    """What its HTTP output was given: mostly what the function returned."""
     failure: BaseException | None = None
 
 
@@ -198,12 +199,12 @@ class Invoker:
             told = ", ".join(f"{name}: {value}" for name, value in call.details.items())
             self._console.user("information", f"Trigger Details: {told}")
         started = time.perf_counter()
-        returned: Datum | None = None
+        returned = answer = None
         failure: BaseException | None = None
         try:
             self._deadlines.begin(invocation_id)
             with self._logs.invocation(invocation_id, function.name):
-                returned = await self._run(function, call, retry, invocation_id)
+                returned, answer = await self._run(function, call, retry, invocation_id)
         except asyncio.CancelledError as raised:
             if self._deadlines.take_expired(invocation_id):
                 failure = self._note_timeout(function, invocation_id)
@@ -224,7 +225,7 @@ class Invoker:
             self._console.user("error", f"Executed 'Functions.{function.name}' (Failed, {ending}")
             self._console.user("error", failure_text(function.name, failure))
         self._observer(Attempt(function.name, invocation_id, call.reason, retry.retry_count, returned, failure))
-        return Outcome(returned, failure)
+        return Outcome(answer, failure)
 
     def _note_timeout(self, function: Function, invocation_id: str) -> FunctionTimedOut:
         limit, name = self._deadlines.told, f"Functions.{function.name}"
@@ -235,7 +236,10 @@ class Invoker:
         self._timed_out(invocation_id)
         return FunctionTimedOut(f"Timeout value of {limit} was exceeded by function: {name}")
 
-    async def _run(self, function: Function, call: Call, retry: RetryContext, invocation_id: str) -> Datum | None:
+    async def _run(
+        self, function: Function, call: Call, retry: RetryContext, invocation_id: str
+    ) -> tuple[Datum | None, Datum | None]:
+        """What it returned, and what its HTTP output was given."""
         signature = function.signature
         arguments = await self._arguments(function, call)
         if signature.takes_context:
@@ -261,7 +265,7 @@ class Invoker:
         elif signature.returns is not None:
             returned = converters.encode(signature.returns.binding_type, result, signature.returns.python_type)
         await self._write_outputs(function, call, outputs, returned)
-        return returned
+        return returned, returned if function.answer_name == "$return" else outputs.get(function.answer_name)
 
     async def _arguments(self, function: Function, call: Call) -> dict[str, Any]:
         inputs = function.signature.inputs

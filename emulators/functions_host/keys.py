@@ -209,11 +209,6 @@ class KeyRing:
             proved, name = keys.level(request, function)
         return proved, name
 
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._keys is not None:
-            await self._keys.store.close()
-
 
 def given_key(request: Request) -> str:
     """The key that a caller sends: in the header first, else in the query."""

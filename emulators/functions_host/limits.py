@@ -19,6 +19,10 @@ WORKER_PROCESSES_MAX = 10
 """host: WorkerProcessCountOptions."""
 WORKER_START_SECONDS_MAX = 60.0
 """host: WorkerProcessCountOptions.ProcessStartupTimeout; loading the app included."""
+ACCEPTED_AT_ONCE_MAX = 64
+"""Connections that are accepted before other events of the supervisor have their turn: our choice."""
+DOORS_SHUT_SECONDS = 0.05
+"""How long no connection is accepted when no worker takes one: our choice."""
 WORKER_DEATHS_MAX = 3
 """host: RpcFunctionInvocationDispatcher, deaths before the host gives up; it grants them to each process, we to all."""
 WORKER_DEATHS_WINDOW_SECONDS = 10.0
@@ -49,6 +53,8 @@ EVENT_GRID_EVENTS_MAX = 5_000
 """Elements of one Event Grid delivery: the service's own maxEventsPerBatch."""
 STORAGE_SECONDS_MAX = 10.0
 """One attempt to read or write a blob of AzureWebJobsStorage: our choice."""
+STORAGE_TRIES = 3
+"""Attempts of a binding's request to storage: our choice; what the host does for itself has a wait of its own."""
 LISTENER_RETRY_SECONDS_MIN = 2.0
 LISTENER_RETRY_SECONDS_MAX = 120.0
 """webjobs-sdk: FunctionListener, the wait before a listener that could not start is started again, doubling."""

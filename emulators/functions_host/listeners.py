@@ -6,7 +6,7 @@ What webjobs-sdk's FunctionListener does for a host that starts partially. Knows
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -14,6 +14,7 @@ from emulators.base.clock import Clock
 from emulators.functions_host.console import Console
 from emulators.functions_host.index import Function
 from emulators.functions_host.limits import LISTENER_RETRY_SECONDS_MAX, LISTENER_RETRY_SECONDS_MIN
+from emulators.functions_host.logs import outside_invocations
 from emulators.functions_host.storage import StorageUnavailable
 
 T = TypeVar("T")
@@ -48,7 +49,11 @@ class Listener(Protocol):
 class Listeners:
     """All listeners of a worker."""
 
-    def __init__(self, listeners: list[Listener], clock: Clock, console: Console) -> None:
+    def __init__(
+        self, listeners: list[Listener], clock: Clock, console: Console, import_clients: Callable[[], None]
+    ) -> None:
+        """`import_clients` is called in a thread before a listener starts: it takes its time."""
+        self._import_clients = import_clients
         self._listeners = listeners
         self._clock = clock
         self._console = console
@@ -60,10 +65,11 @@ class Listeners:
         """Start every listener, each on its own; those that are started go on."""
         if self._tasks:
             return
-        for each in self._listeners:
-            task = asyncio.create_task(self._keep(each), name=f"listen {each.function.name}")
-            task.add_done_callback(partial(self._note_end, each.function.name))
-            self._tasks.append(task)
+        with outside_invocations():
+            for each in self._listeners:
+                task = asyncio.create_task(self._keep(each), name=f"listen {each.function.name}")
+                task.add_done_callback(partial(self._note_end, each.function.name))
+                self._tasks.append(task)
 
     async def stop(self) -> None:
         """Cancel every listener and wait until its present run has ended."""
@@ -83,6 +89,7 @@ class Listeners:
     async def _keep(self, listener: Listener) -> None:
         name = listener.function.name
         wait, attempt = LISTENER_RETRY_SECONDS_MIN, 0
+        await asyncio.to_thread(self._import_clients)
         while True:
             try:
                 await listener.start()

@@ -15,9 +15,11 @@ from typing import Any, Protocol
 from uuid import UUID, uuid5
 
 from emulators.base.clock import Clock
+from emulators.functions_host.connections import StorageConnection
 from emulators.functions_host.console import Console
 from emulators.functions_host.limits import LOCK_LEASE_SECONDS, LOCK_POLL_SECONDS, LOCK_RENEW_SECONDS_MIN
 from emulators.functions_host.listeners import Listener
+from emulators.functions_host.services import Services
 from emulators.functions_host.storage import HOSTS_CONTAINER, StorageUnavailable, create_container, open_container
 
 
@@ -33,14 +35,12 @@ class Lock(Protocol):
     async def release(self) -> None:
         """Let it go; a lock that cannot be let go runs out."""
 
-    async def close(self) -> None:
-        """Close the connections."""
-
 
 class BlobLease:
     """A lock kept in AzureWebJobsStorage."""
 
-    def __init__(self, connection: str, name: str, instance_id: str) -> None:
+    def __init__(self, services: Services, connection: StorageConnection, name: str, instance_id: str) -> None:
+        self._services = services
         self._connection = connection
         self._name = name
         self._lease_id = str(uuid5(UUID(instance_id), name))
@@ -82,18 +82,12 @@ class BlobLease:
             with contextlib.suppress(AzureError):  # it runs out by itself
                 await BlobLeaseClient(self._blob, lease_id=self._lease_id).release()
 
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._container is not None:
-            await self._container.close()
-            self._container = self._blob = None
-
     async def _take(self) -> None:
         await self._blob.acquire_lease(lease_duration=LOCK_LEASE_SECONDS, lease_id=self._lease_id)
 
     def _open(self) -> None:
         if self._container is None:
-            self._container = open_container(self._connection, HOSTS_CONTAINER)
+            self._container = open_container(self._services, self._connection, HOSTS_CONTAINER)
             self._blob = self._container.get_blob_client(self._name)
 
     def _unavailable(self, failure: Exception) -> StorageUnavailable:
@@ -133,7 +127,6 @@ class SingletonListener:
                 await self.start()
         finally:
             await self._lock.release()
-            await self._lock.close()
 
     async def _run_while_held(self) -> None:
         running = asyncio.create_task(self._inner.run())

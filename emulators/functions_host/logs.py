@@ -25,6 +25,8 @@ STDERR_ERRORS = re.compile(r"error|fail|severe|unhandled exception", re.IGNORECA
 thread_storage = threading.local()
 """What functions see as `context.thread_local_storage`."""
 task_invocation: ContextVar[str] = ContextVar("task_invocation", default="")
+THE_HOST = "the host"
+"""Stands for an invocation where the host works for itself: no record of that is the app's."""
 
 
 def current_invocation() -> str:
@@ -38,8 +40,8 @@ def current_invocation() -> str:
 
 @contextlib.contextmanager
 def outside_invocations() -> Iterator[None]:
-    """While open, records of this task belong to no invocation: what the host does is not the function's to tell."""
-    token = task_invocation.set("")
+    """While open, records of this task are dropped: what the host does is not the function's to tell."""
+    token = task_invocation.set(THE_HOST)
     try:
         yield
     finally:
@@ -72,11 +74,12 @@ class InvocationLogs(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Show or drop one record."""
         level = _level_name(record.levelno)
+        invocation = current_invocation()
         if record.name.startswith(SYSTEM_LOGGERS):
             self._console.system(level, self.format(record))
-        elif current_invocation() in self._running:
+        elif invocation in self._running:
             self._console.user(level, self.format(record))
-        elif self._strays:
+        elif self._strays and invocation != THE_HOST:
             self._console.system(level, f"(outside any invocation, not shown on Azure) {self.format(record)}")
 
 

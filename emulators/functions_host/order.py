@@ -41,6 +41,8 @@ class StartOrder:
     certificate_password: str = ""
     json_output_file: str = ""
     listener: Mapping[str, Any] = field(default_factory=dict)
+    """The socket that all workers listen on, or empty: connections then come by `doorway`."""
+    doorway: Mapping[str, Any] = field(default_factory=dict)
     control: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
     """Which of the host's workers this is: the first one prints the list of functions."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from emulators.base.doorway import Doorway
 from emulators.functions_host.channel import Channel, ChannelClosed, open_channel
 from emulators.functions_host.debugging import Debugger
 from emulators.functions_host.limits import DRAIN_SECONDS_MAX, WORKER_ANSWER_SECONDS_MAX
@@ -51,14 +52,15 @@ class WorkerProcess:
     def __init__(
         self,
         process: asyncio.subprocess.Process,
-        listener: Mapping[str, Any],
-        control: Mapping[str, Any],
+        sockets: Mapping[str, Mapping[str, Any]],
         channel_end: socket.socket,
         asked: Asked,
+        doorway: Doorway | None,
     ) -> None:
+        """`sockets` are what it has been handed over, by their names in its order."""
         self._process = process
-        self._listener = listener
-        self._control = control
+        self._sockets = sockets
+        self.doorway = doorway
         self._channel_end = channel_end
         self._asked = asked
         self._channel: Channel | None = None
@@ -77,8 +79,9 @@ class WorkerProcess:
         """
         order = replace(
             plan.order,
-            listener=self._listener,
-            control=self._control,
+            control=self._sockets["control"],
+            listener=self._sockets.get("listener", {}),
+            doorway=self._sockets.get("doorway", {}),
             number=number,
             tolerates_failure=tolerates_failure,
         )
@@ -143,11 +146,17 @@ class WorkerProcess:
         )
 
 
-async def spawn(plan: Plan, listener: socket.socket, asked: Asked) -> WorkerProcess:
-    """A worker process that has been given no order yet."""
+async def spawn(plan: Plan, listener: socket.socket | None, asked: Asked) -> WorkerProcess:
+    """A worker process that has been given no order yet. Without a listener it gets a doorway."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    name_listener, name_control = hand_over(listener), hand_over(theirs)
+    inherited, doorway = {"control": theirs}, None
+    if listener is None:
+        doorway = Doorway()
+        inherited["doorway"] = doorway.inner
+    else:
+        inherited["listener"] = listener
+    names = {member: hand_over(each) for member, each in inherited.items()}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",  # the app's folder comes last on the path, as with the real worker, not first as the cwd would
@@ -158,8 +167,8 @@ async def spawn(plan: Plan, listener: socket.socket, asked: Asked) -> WorkerProc
         cwd=plan.root,
         env=dict(plan.environment),
         start_new_session=sys.platform != "win32",  # Ctrl-C is for the supervisor, which stops them in order
-        pass_fds=() if sys.platform == "win32" else (listener.fileno(), theirs.fileno()),
+        pass_fds=() if sys.platform == "win32" else [each.fileno() for each in inherited.values()],
     )
-    worker = WorkerProcess(process, name_listener(process.pid), name_control(process.pid), ours, asked)
+    sockets = {member: name(process.pid) for member, name in names.items()}
     theirs.close()
-    return worker
+    return WorkerProcess(process, sockets, ours, asked, doorway)

@@ -17,7 +17,7 @@ from emulators.functions_host.invocation import Connector
 from emulators.functions_host.keys import Level
 from emulators.functions_host.routes import Router, parse_template
 from emulators.functions_host.settings import Configuration, Settings
-from emulators.functions_host.triggers import blob, cosmosdb, eventgrid, queue, timer
+from emulators.functions_host.triggers import blob, cosmosdb, eventgrid, queue, timer, warmup
 from emulators.functions_host.triggers.schedule import Schedule
 from emulators.functions_host.web import INIT_INDEXING, imported_base
 
@@ -153,8 +153,11 @@ def _register_queue(registry: Registry, function: Function, settings: Settings, 
 
 
 def _register_blob(registry: Registry, function: Function, settings: Settings, host: Configuration) -> None:
-    blob.pattern_of(function.trigger.text("path"))
     registry.blobs[function.name] = blob.check(function.trigger, settings)
+
+
+def _register_nothing(registry: Registry, function: Function, settings: Settings, host: Configuration) -> None:
+    """It is found by its name."""
 
 
 TRIGGERS: Mapping[str, Callable[[Registry, Function, Settings, Configuration], None]] = {
@@ -164,5 +167,6 @@ TRIGGERS: Mapping[str, Callable[[Registry, Function, Settings, Configuration], N
     cosmosdb.TYPE: _register_feed,
     queue.TYPE: _register_queue,
     blob.TYPE: _register_blob,
+    warmup.TYPE: _register_nothing,
 }
 """What each trigger type needs of the registry, by lower-case type; every other type puts its function in error."""

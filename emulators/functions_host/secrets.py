@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from emulators.functions_host.errors import FunctionInError, StartError
+from emulators.functions_host.services import Services
 from emulators.functions_host.settings import Settings
 from emulators.functions_host.storage import SECRETS_CONTAINER, JsonBlobs, Outdated, json_object, webjobs_storage
 
@@ -35,9 +36,6 @@ class SecretStore(Protocol):
 
     async def write(self, name: str, document: Mapping[str, Any], version: str) -> None:
         """Keep the document in the place of that version. Raises Outdated when somebody else was faster."""
-
-    async def close(self) -> None:
-        """Close the connections."""
 
 
 @dataclass
@@ -75,9 +73,6 @@ class FileSecrets:
         finally:
             unfinished.unlink()
 
-    async def close(self) -> None:
-        """Nothing is open."""
-
     def _file(self, name: str) -> Path:
         return self.folder / f"{name.lower()}.json"
 
@@ -98,15 +93,11 @@ class BlobSecrets:
         """Keep the document. Raises StorageUnavailable, Outdated."""
         await self.blobs.write_version(self._blob(name), document, version)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.blobs.close()
-
     def _blob(self, name: str) -> str:
         return f"{self.host_id}/{name.lower()}.json"
 
 
-def secret_store(settings: Settings, host_id: str) -> SecretStore:
+def secret_store(services: Services, settings: Settings, host_id: str) -> SecretStore:
     """Where the settings say that keys are kept. Raises StartError for a kind that is not built."""
     kind = (settings.get(TYPE_SETTING) or "blob").lower()
     if kind == "files":
@@ -116,7 +107,7 @@ def secret_store(settings: Settings, host_id: str) -> SecretStore:
     if kind != "blob":
         raise StartError(f"501: {TYPE_SETTING}={kind} is not built into this host; use blob or files.")
     try:
-        return BlobSecrets(JsonBlobs(webjobs_storage(settings), SECRETS_CONTAINER), host_id)
+        return BlobSecrets(JsonBlobs(services, webjobs_storage(settings), SECRETS_CONTAINER), host_id)
     except FunctionInError as missing:
         raise StartError(f"Keys are kept in storage: {missing} Or set {TYPE_SETTING}=files.") from missing
 

@@ -6,6 +6,7 @@ an app of HTTP functions never pays for them.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from emulators.base.clock import Clock
@@ -17,7 +18,7 @@ from emulators.functions_host.connections import (
 )
 from emulators.functions_host.cosmos_client import CosmosAccount
 from emulators.functions_host.errors import FunctionInError
-from emulators.functions_host.limits import STORAGE_SECONDS_MAX
+from emulators.functions_host.limits import STORAGE_SECONDS_MAX, STORAGE_TRIES
 
 if TYPE_CHECKING:
     import aiohttp
@@ -30,7 +31,7 @@ class Services:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._accounts: dict[CosmosConnection, CosmosAccount] = {}
-        self._storage: dict[tuple[str, StorageConnection], Any] = {}
+        self._storage: dict[tuple[str, StorageConnection, int], Any] = {}
         self._credentials: dict[Identity, Any] = {}
 
     @property
@@ -48,12 +49,18 @@ class Services:
             self._accounts[connection] = CosmosAccount(connection, self.session, self._clock)
         return self._accounts[connection]
 
-    def storage(self, service: str, connection: StorageConnection) -> Any:
+    def storage(self, service: str, connection: StorageConnection, *, tries: int = STORAGE_TRIES) -> Any:
         """The async service client for `blob`, `queue` or `table` of a storage account. Raises FunctionInError."""
-        key = (service, connection)
+        key = (service, connection, tries)
         if key not in self._storage:
-            self._storage[key] = self._storage_client(service, connection)
+            self._storage[key] = self._storage_client(service, connection, tries)
         return self._storage[key]
+
+    @staticmethod
+    def import_storage() -> None:
+        """Import what `storage` needs: half a second's work, for a thread, so that requests are answered meanwhile."""
+        importlib.import_module("azure.core.pipeline.transport._aiohttp")
+        importlib.import_module("azure.storage.blob.aio")
 
     def credential(self, identity: Identity) -> Any:
         """A credential that is closed with the rest."""
@@ -77,7 +84,7 @@ class Services:
         if self._session is not None:
             await self._session.close()
 
-    def _storage_client(self, service: str, connection: StorageConnection) -> Any:
+    def _storage_client(self, service: str, connection: StorageConnection, tries: int) -> Any:
         from azure.core.pipeline.transport import AioHttpTransport
 
         options = {
@@ -85,7 +92,7 @@ class Services:
             "connection_timeout": STORAGE_SECONDS_MAX,
             "read_timeout": STORAGE_SECONDS_MAX,
             # Our choice: what is away on this machine stays away, so the SDK's 15 s between tries would only hold up.
-            "retry_total": 2,
+            "retry_total": tries - 1,
             "initial_backoff": 1,
             "increment_base": 1,
             "random_jitter_range": 0,

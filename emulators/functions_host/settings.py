@@ -24,6 +24,8 @@ ENVIRONMENT = "AZURE_FUNCTIONS_ENVIRONMENT"
 WITHOUT_EFFECT = ("extensions:http:dynamicThrottlesEnabled", "concurrency:dynamicConcurrencyEnabled")
 """Settings of host.json that go by counters which only Azure has."""
 BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
+INSTALLED_EXTENSIONS = ("bin/extensions.json", "extensions.csproj")
+"""Where extensions are listed that an app without a bundle brings (ScriptStartupTypeLocator), or those to be built."""
 DEFAULT_HOST_DOCUMENT = {
     "version": "2.0",
     "isDefaultHostConfig": True,
@@ -49,7 +51,15 @@ class LocalSettings:
 class Configuration:
     """Scalars under case-insensitive paths such as `extensions:http:routePrefix`, as .NET configuration keeps them."""
 
-    def __init__(self, document: Mapping[str, Any], overrides: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        overrides: Mapping[str, str] | None = None,
+        *,
+        extensions_installed: bool = False,
+    ) -> None:
+        """`extensions_installed`: the app brings its binding extensions itself, without a bundle."""
+        self._extensions_installed = extensions_installed
         self._scalars: dict[str, Any] = {}
         for path, value in _scalars(document, ""):
             self._scalars[path.lower()] = value
@@ -64,6 +74,11 @@ class Configuration:
         if value is None:
             return default
         return str(value).lower() if isinstance(value, bool) else str(value)
+
+    @property
+    def has_extensions(self) -> bool:
+        """Whether more than HTTP and timers binds: by the bundle, or by extensions that the app brings."""
+        return self._extensions_installed or self.text("extensionBundle:id").lower().startswith(BUNDLE.lower())
 
     def number(self, path: str, default: int) -> int:
         """The scalar at `path` as an integer. Raises StartError naming it."""
@@ -267,7 +282,8 @@ def read_host_json(root: Path, environment: Mapping[str, str], *, write: bool = 
             f"The {HOST_FILE} file at {file} is missing the required 'version' property, or it is not \"2.0\". "
             "See https://aka.ms/functions-hostjson for steps to migrate the configuration file."
         )
-    return Configuration(document, environment)
+    installed = any((root / each).is_file() for each in INSTALLED_EXTENSIONS)
+    return Configuration(document, environment, extensions_installed=installed)
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from emulators.functions_host.connections import StorageConnection, storage_connection
 from emulators.functions_host.errors import FunctionInError
-from emulators.functions_host.limits import STORAGE_SECONDS_MAX
+from emulators.functions_host.services import Services
 from emulators.functions_host.settings import Settings
 
 HOSTS_CONTAINER = "azure-webjobs-hosts"
@@ -30,7 +31,8 @@ class Outdated(Exception):
 class JsonBlobs:
     """Documents under names in one container, which is created when first written to."""
 
-    def __init__(self, connection: str, container: str) -> None:
+    def __init__(self, services: Services, connection: StorageConnection, container: str) -> None:
+        self._services = services
         self._connection = connection
         self._container_name = container
         self._container: Any = None
@@ -86,15 +88,9 @@ class JsonBlobs:
         except AzureError as failure:
             raise self._unavailable(failure) from failure
 
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._container is not None:
-            await self._container.close()
-            self._container = None
-
     def _client(self) -> Any:
         if self._container is None:
-            self._container = open_container(self._connection, self._container_name)
+            self._container = open_container(self._services, self._connection, self._container_name)
         return self._container
 
     def _unavailable(self, failure: Exception) -> StorageUnavailable:
@@ -103,22 +99,12 @@ class JsonBlobs:
         return StorageUnavailable(f"storage account {account} ({STORAGE_SETTING}): {first_line}")
 
 
-def open_container(connection: str, name: str) -> Any:
-    """A client of one container. Raises StorageUnavailable for what is no connection string."""
-    from azure.core.pipeline.transport import AioHttpTransport
-    from azure.storage.blob.aio import ContainerClient
-
+def open_container(services: Services, connection: StorageConnection, name: str) -> Any:
+    """A client of one container. Raises StorageUnavailable for what cannot be connected to."""
     try:
-        return ContainerClient.from_connection_string(
-            connection,
-            name,
-            transport=AioHttpTransport(use_env_settings=False),
-            retry_total=0,
-            connection_timeout=STORAGE_SECONDS_MAX,
-            read_timeout=STORAGE_SECONDS_MAX,
-        )
-    except ValueError as refusal:
-        raise StorageUnavailable(f"{STORAGE_SETTING} is not a connection string: {refusal}") from refusal
+        return services.storage("blob", connection, tries=1).get_container_client(name)
+    except FunctionInError as refusal:
+        raise StorageUnavailable(f"{STORAGE_SETTING}: {refusal}") from refusal
 
 
 async def create_container(container: Any) -> None:
@@ -137,12 +123,11 @@ def json_object(text: str | bytes) -> dict[str, Any]:
     return document
 
 
-def webjobs_storage(settings: Settings) -> str:
-    """The connection string of AzureWebJobsStorage. Raises FunctionInError when it is not set."""
-    connection = settings.connection(STORAGE_SETTING)
-    if connection is None:
+def webjobs_storage(settings: Settings) -> StorageConnection:
+    """The account of AzureWebJobsStorage. Raises FunctionInError when it is not set, or no connection."""
+    if settings.connection(STORAGE_SETTING) is None and not settings.section(STORAGE_SETTING):
         raise FunctionInError(
             f"{STORAGE_SETTING} is not set. Put it into local.settings.json "
             '("UseDevelopmentStorage=true" is Azurite on this machine).'
         )
-    return connection
+    return storage_connection(settings, STORAGE_SETTING)

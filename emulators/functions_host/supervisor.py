@@ -1,8 +1,8 @@
 """Owns the listening socket and the worker processes: starts them, replaces those that die or are out of date.
 
-It never imports the app. A worker inherits the socket and serves it directly; when the supervisor ends, however it
-ends, the workers' stdin closes and they drain and exit. Whatever changes the set of workers (a death, a saved file, a
-function that timed out) is done one after the other, in `_keep`.
+It never imports the app. A single worker inherits the socket and serves it directly, several are handed connections in
+turn; when the supervisor ends, however it ends, the workers' stdin closes and they drain and exit. Whatever changes the
+set of workers (a death, a saved file, a function that timed out) is done one after the other, in `_keep`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from emulators.base.faults import Faults
 from emulators.base.serving import Request, Response, stop_signals, stop_when_stdin_closes
 from emulators.functions_host.console import Console
 from emulators.functions_host.debugging import port_is_free
+from emulators.functions_host.doorkeeper import Doorkeeper
 from emulators.functions_host.limits import (
     DEBUG_PORT_SECONDS_MAX,
     SHORT_DRAIN_SECONDS_MAX,
@@ -55,6 +57,8 @@ class Supervisor:
             prefix=CONTROL_PREFIX,
             extra={("GET", "/health"): self._tell_health},
         )
+        self._doorkeeper = Doorkeeper(listener) if plan.order.processes > 1 and sys.platform != "win32" else None
+        """Hands connections to the workers in turn; a single worker accepts them itself."""
         self._workers: list[WorkerProcess] = []
         """Those in service, the first being the one that listens to what is not HTTP."""
         self._spawned: set[WorkerProcess] = set()
@@ -94,6 +98,8 @@ class Supervisor:
                 for task in (*tasks, stopping):
                     task.cancel()
                 await asyncio.wait((*tasks, stopping))
+                if self._doorkeeper is not None:
+                    self._doorkeeper.close()
                 self._listener.close()
                 await asyncio.gather(*(worker.stop() for worker in list(self._spawned)), return_exceptions=True)
 
@@ -149,7 +155,7 @@ class Supervisor:
     async def _take_over(self, fresh: list[WorkerProcess]) -> None:
         """Put `fresh` in the place of those in service: no call is refused, no timer runs twice."""
         old = self._workers
-        await asyncio.gather(*(worker.ask("leave") for worker in old))
+        await asyncio.gather(*(self._leave(worker) for worker in old))
         self._adopt(fresh)
         await self._serve(fresh)
         await asyncio.gather(*(worker.ask("drain") for worker in old))
@@ -182,7 +188,7 @@ class Supervisor:
         """Put a new worker in the place of one that has ended, or may never."""
         place = self._workers.index(worker)
         (fresh,) = await self._load(1, first_number=place, tolerates_failure=self._plan.tolerates_failure)
-        await worker.ask("leave")
+        await self._leave(worker)
         self._workers[place] = fresh
         self._mind(fresh)
         await self._serve([fresh])
@@ -193,8 +199,10 @@ class Supervisor:
     # Workers
 
     async def _spawn(self) -> WorkerProcess:
-        worker = await spawn(self._plan, self._listener, self._asked)
+        worker = await spawn(self._plan, self._listener if self._doorkeeper is None else None, self._asked)
         self._spawned.add(worker)
+        if (keeper := self._doorkeeper) is not None and (doorway := worker.doorway) is not None:
+            worker.exited.add_done_callback(lambda _: keeper.reclaim(doorway))
         return worker
 
     async def _load(self, count: int, *, tolerates_failure: bool, first_number: int = 0) -> list[WorkerProcess]:
@@ -231,6 +239,15 @@ class Supervisor:
 
     async def _serve(self, fresh: list[WorkerProcess]) -> None:
         await asyncio.gather(*(worker.ask("serve", **self._state()) for worker in fresh))
+        for worker in fresh:
+            if self._doorkeeper is not None and worker.doorway is not None and not worker.exited.done():
+                self._doorkeeper.open(worker.doorway)
+
+    async def _leave(self, worker: WorkerProcess) -> None:
+        """Let it take no further connection; those that it has been handed it finishes."""
+        if self._doorkeeper is not None and worker.doorway is not None:
+            self._doorkeeper.shut(worker.doorway)
+        await worker.ask("leave")
 
     async def _listen(self, worker: WorkerProcess) -> None:
         if not self._drains:

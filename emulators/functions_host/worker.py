@@ -1,4 +1,4 @@
-"""One worker process: takes an order on stdin, imports the app, serves on the inherited socket, drains, exits.
+"""One worker process: takes an order on stdin, imports the app, serves, drains, exits.
 
 Started by the supervisor only, which it meets on its channel: it tells `loaded` once the app is imported or could not
 be, then obeys `serve`, `listen` (start what is not HTTP), `leave` (take no further connection, finish what is begun),
@@ -50,7 +50,8 @@ class Worker:
 
     def __init__(self, order: StartOrder) -> None:
         self._order = order
-        self._listener = take_over(order.listener)
+        self._listeners = [take_over(order.listener)] if order.listener else []
+        self._doorway = take_over(order.doorway) if order.doorway else None
         self._clock = Clock()
         self._console = Console(Clock(), minimum=order.system_log_level, user_minimum=order.user_log_level)
         self._host: Host | None = None
@@ -97,10 +98,11 @@ class Worker:
             return 0
         await serve(
             replace(host.application(), stopping=self._has_left.set),
-            [self._listener],
+            self._listeners,
             Bind(order.address, order.port, tls),
             ready=self._announce,
             stop=self._stop,
+            doorway=self._doorway,
         )
         return 0
 

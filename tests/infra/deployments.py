@@ -15,7 +15,7 @@ MAIN = INFRA / "main.bicep"
 VARIANTS: dict[str, dict[str, Any]] = {
     "usual": {},
     "first": {"functionsDeployed": False},
-    "autoscale": {"capacity": "autoscale", "replicaLocations": ["elsewhere"]},
+    "autoscale": {"capacity": "autoscale", "replicaLocations": "elsewhere"},
     "split": {"splitApps": True},
     "private": {"privateNetworking": True},
     "operated": {"principalId": "someone", "alertEmail": "someone@example.com", "alwaysReadyInstances": 2},
@@ -24,7 +24,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "privateNetworking": True,
         "capacity": "autoscale",
         "principalId": "someone",
-        "replicaLocations": ["elsewhere", "far-away"],
+        "replicaLocations": "elsewhere,far-away",
     },
 }
 

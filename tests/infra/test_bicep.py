@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.bicep import UNIQUE, UNKNOWN, BicepRefused, deploy
+from local.bicep import UNIQUE, UNKNOWN, BicepRefused, deploy, parse
+from tests.infra.deployments import INFRA
 
 
 def outputs(directory: Path, text: str, name: str = "some", **parameters: Any) -> dict[str, Any]:
@@ -56,6 +58,7 @@ output rows array = rows
 output all array = concat(names, ['c'])
 output unique string = toLower(uniqueString('x'))
 output nothing bool = empty('')
+output parts array = split('a,b', ',')
 """
     assert outputs(tmp_path, text) == {
         "label": "l-3",
@@ -68,6 +71,7 @@ output nothing bool = empty('')
         "all": ["a", "b", "c"],
         "unique": UNIQUE,
         "nothing": True,
+        "parts": ["a", "b"],
     }
 
 
@@ -94,6 +98,15 @@ output name string = topic.name
         ("param kind string = 'a'\noutput next string = kind == 'a' ? 'x' : 'y'\n", "parentheses"),
         ("var box = {\n  a: 1\n}\noutput next int = box.b\n", "box has no b"),
         ("output next int = 2 * 3\n", "multiply is not read"),
+        ("output next int = 'three'\n", "the output next wants int, not 'three'"),
+        ("param size int = '3'\n", "the parameter size wants int"),
+        ("param yes int = true\n", "the parameter yes wants int"),
+        ("@allowed([\n  'a'\n])\nparam size string = 'b'\n", r"allows \['a'\], not 'b'"),
+        ("@minValue(2)\nparam size int = 1\n", "is at least 2"),
+        ("@maxValue(2)\nparam size int = 3\n", "is at most 2"),
+        ("@minLength(2)\nparam size string = 'a'\n", "has at least 2"),
+        ("@maxLength(2)\nparam size string = 'abc'\n", "has at most 2"),
+        ("param size thing = 1\n", "the type thing is not read"),
         ("resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {\n", "pycep cannot read it"),
     ],
 )
@@ -123,3 +136,13 @@ module inner 'inner.bicep' = if (wanted) {
     assert outputs(tmp_path, wrong, "wrong", wanted=False) == {"size": UNKNOWN}
     with pytest.raises(BicepRefused, match="module inner has no sise"):
         outputs(tmp_path, wrong, "wrong")
+
+
+@pytest.mark.parametrize("file", sorted(INFRA.glob("*.bicep")), ids=lambda file: file.name)
+def test_nothing_is_declared_for_nobody(file: Path) -> None:
+    """Each parameter, variable, resource and module is used, as the compiler's linter demands of it."""
+    tree, code = parse(file), re.sub(r"//[^\n]*|@description\('[^']*'\)", "", file.read_text(encoding="utf-8"))
+    declared = [*tree.get("parameters", {}), *tree.get("variables", {})]
+    declared += [name for name, each in tree.get("resources", {}).items() if each["existing"]]
+    unused = [name for name in declared if len(re.findall(rf"\b{name}\b", code)) < 2]
+    assert not unused

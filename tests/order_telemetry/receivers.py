@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from emulators.base.serving import Application, Request, Response
+from emulators.base.serving import Application, Bind, Request, Response
 from tests.serving import served
 
 ARRIVAL_SECONDS_MAX = 30
@@ -43,6 +43,8 @@ class Receiver:
     """The latest of each name, as it came."""
     envelopes: list[dict[str, Any]] = field(default_factory=list)
     """What Azure Monitor was sent."""
+    authorizations: set[str] = field(default_factory=set)
+    """What those requests bore to be let in; empty text for nothing."""
     _arrived: threading.Condition = field(default_factory=threading.Condition)
 
     def until(self, met: Callable[[], bool]) -> None:
@@ -71,6 +73,7 @@ class Receiver:
                             self.metrics |= {metric.name: metric for metric in scope.metrics}
                 case "/v2.1/track":
                     self.envelopes += _lines(body)
+                    self.authorizations.add(request.headers.get("authorization", ""))
                 case _:
                     return Response(404)
             self._arrived.notify_all()
@@ -111,9 +114,9 @@ def _lines(body: bytes) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def receiver() -> Iterator[Receiver]:
+def receiver(bind: Bind | None = None) -> Iterator[Receiver]:
     """A receiver that is served."""
     receiving = Receiver()
-    with served(lambda: Application(receiving.handle, lambda request: Response(413), 2**24)) as url:
+    with served(lambda: Application(receiving.handle, lambda request: Response(413), 2**24), bind) as url:
         receiving.url = url
         yield receiving

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from emulators.base.serving import Bind
+from emulators.base.tls import certificate_file, server_context
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from emulators.eventgrid.auth import DEVELOPMENT_KEY
 from order_telemetry import signals
@@ -20,6 +22,7 @@ from order_telemetry.logs import as_json, as_text
 from order_telemetry.port import SILENT
 from order_telemetry.settings import TelemetrySettings, TelemetrySettingsWrong
 from order_telemetry.wiring import open_telemetry
+from tests.identity import identity_endpoint
 from tests.order_telemetry.receivers import ReceivedSpan, Receiver, receiver
 from tests.served_app import FUNCTION_KEY, ServedApp, served_app
 
@@ -181,15 +184,24 @@ def test_a_collector_that_is_away_is_nobodys_problem(tmp_path: Path) -> None:
             assert app.host.end() == 0
 
 
-def test_azure_monitor_gets_the_same_trace(tmp_path: Path) -> None:
-    """With its exporter the spans arrive at Azure Monitor's ingestion as requests and dependencies of one operation."""
-    with receiver() as ingestion:
+def test_azure_monitor_gets_the_same_trace_from_an_identity(tmp_path: Path) -> None:
+    """Its ingestion gets the spans as requests and dependencies of one operation, each request with a token, as infra/
+    demands of it."""
+    authority = tmp_path / "authority"
+    with (
+        receiver(Bind(tls=server_context(authority))) as ingestion,  # tokens are sent over https only
+        identity_endpoint() as identity,
+    ):
         key = "00000000-1111-2222-3333-444444444444"
         settings = {
             "OrdersTelemetry": "azuremonitor",
             "APPLICATIONINSIGHTS_CONNECTION_STRING": f"InstrumentationKey={key};IngestionEndpoint={ingestion.url}/",
+            "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "ClientId=the-apps-identity;Authorization=AAD",
             "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
             "OrdersTelemetryIntervalSeconds": "0.2",
+            "IDENTITY_ENDPOINT": identity,
+            "IDENTITY_HEADER": "secret",
+            "REQUESTS_CA_BUNDLE": str(certificate_file(authority)),
         }
         with served_app(tmp_path, **settings) as app:
             app.command("o-1", "created", traceparent=SAMPLED)
@@ -204,6 +216,7 @@ def test_azure_monitor_gets_the_same_trace(tmp_path: Path) -> None:
             ingestion.until(lambda: {"UpdateOrderStatus", signals.PROJECT_SPAN} <= {*operations()})
             assert {*operations().values()} == {TRACE}
             assert {envelope["iKey"] for envelope in ingestion.envelopes} == {key}
+            assert {each.partition(" ")[0] for each in ingestion.authorizations} == {"Bearer"}
 
 
 def test_without_an_exporter_nothing_is_imported() -> None:

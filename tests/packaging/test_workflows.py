@@ -119,12 +119,14 @@ def test_actionlint_has_no_complaint(tmp_path: Path) -> None:
 
 
 def test_the_deployment_hides_no_default() -> None:
-    """A choice that the repository does not set would reach azd as an empty text: each names its default."""
+    """Every choice is passed on, or a deployment would undo it; where the repository sets none, its default."""
     parameters = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
-    defaults = dict(re.findall(r"\$\{(ORDERS_\w+)=(\w+)\}", parameters))
+    choices = dict(re.findall(r"\$\{(ORDERS_\w+)(?:=(\w+))?\}", parameters))
     given = jobs(ROOT / ".github" / "workflows" / "azure-dev.yml")["deploy"]["env"]
-    for name in set(given) & set(defaults):
-        assert given[name] == f"${{{{ vars.{name} || '{defaults[name]}' }}}}"
+    for name, default in choices.items():
+        kind = "secrets" if name.endswith("_KEY") else "vars"
+        otherwise = f" || '{default}'" if default else ""
+        assert given[name] == f"${{{{ {kind}.{name}{otherwise} }}}}"
 
 
 def test_the_commands_of_the_deployment_guide_exist() -> None:

@@ -127,7 +127,7 @@ def upsert_in(
     writer: Writer, container: Container, key: Key, at: Address, document: dict[str, Any], if_match: str
 ) -> tuple[int, Stored, float]:
     """Create or replace inside a write transaction; (status, what was stored, charge). Raises Refused."""
-    found = writer.find(at)
+    found = writer.find(at, body=False)
     if found is None:
         return CREATED, *create_in(writer, container, key, at, document)
     return OK, *replace_in(writer, container, key, at, document, if_match, found)
@@ -148,7 +148,7 @@ def replace_in(
     """
     name = check_id(document)
     check_ttl(document)
-    found = found or writer.find(at)
+    found = found or writer.find(at, body=False)
     if found is None:
         raise Refused(errors.NOT_FOUND)
     check_key(container, document, key)
@@ -158,7 +158,7 @@ def replace_in(
     except Taken as taken:
         raise _conflict(taken) from None
     _check_stored_size(stored)
-    return stored, charges.replace(found.body, stored.body)
+    return stored, charges.replace(stored.body)
 
 
 def delete_in(writer: Writer, container: Container, at: Address, if_match: str) -> float:

@@ -21,7 +21,7 @@ from emulators.cosmos.sessions import check_session
 from emulators.cosmos.sql.columns import Column
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.limits import MARKS_HELD_MAX
-from emulators.cosmos.sql.statement import Row, Statement, Window
+from emulators.cosmos.sql.statement import Collection, Row, Statement, Window
 from emulators.cosmos.sql.values import UNDEFINED, Value, descending, place_of_key, sort_key
 from emulators.cosmos.sql.walks import stretches
 from emulators.cosmos.store.catalog import Container
@@ -109,6 +109,11 @@ class Work:
         self.results.append(result)
         self.results_bytes += len(result)
 
+    def clear(self) -> None:
+        """Take all results off the page."""
+        self.results.clear()
+        self.results_bytes = 0
+
     @property
     def is_out_of_time(self) -> bool:
         """Whether the page has taken as long as one may."""
@@ -179,7 +184,7 @@ async def _in_order(work: Work, start: Position, window: Window) -> Position | N
     wanted = None if window.take is None else window.skip + window.take
     found = _along_index(work, start) if work.reading.walks else _in_their_own_order(work, start)
     async for scope, position, body, document in found:
-        late = work.is_out_of_time
+        late = work.loaded > 1 and work.is_out_of_time  # a page of nothing would be followed by the same page
         for row in work.rows(document):
             if position == start.position and row.number < start.rows:
                 continue
@@ -255,6 +260,12 @@ async def _collected(work: Work, start: Position, window: Window) -> Position | 
             collection.add(document)
     first = max(start.passed, window.skip)
     end = None if window.take is None else window.skip + window.take
+    return await work.functions.evaluate(lambda: _cut(work, collection, first, end))
+
+
+def _cut(work: Work, collection: Collection, first: int, end: int | None) -> Position | None:
+    """Put results on the page, anew each time that a user-defined function had to be asked for its own."""
+    work.clear()
     for number, value in enumerate(islice(collection.results(), first, end), first):
         result = orjson.dumps(value)
         if not work.has_room(result):

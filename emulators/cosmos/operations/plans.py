@@ -69,7 +69,7 @@ def _keys(container: Container, statement: Statement, context: Context) -> list[
     """The partition keys, or prefixes of them, that the filter admits; None for all."""
     definition = container.partition_key
     return admitted_keys(
-        statement.query,
+        statement.selecting,
         definition.paths,
         lambda node: statement.fold(node, context),
         prefixes=definition.hierarchical,

@@ -50,14 +50,14 @@ async def _execute(
     policy = policy if isinstance(policy, dict) else {}
     demand_index(statement.query, policy)
     if not call.flag("x-ms-documentdb-query-enable-scan"):
-        demand_scan(statement.query, policy, container.partition_key.paths)
+        demand_scan(statement.selecting, policy, container.partition_key.paths)
     scopes = _scopes(call, container, statement, context)
     query_key = (container.resource.rid, text, parameters)
     token = call.header("x-ms-continuation")
     start = read_position(call.account.key, query_key, token) if token else Position()
     window = statement.window(context)
     planner = Planner(call.account.store, container, statement, parameters)
-    reading = await planner.reading(scopes, resumes_walk=start.key is not None)
+    reading = await planner.reading(scopes, start)
     size = call.page_size(limits.PAGE_ITEMS_MAX)
     work = Work(call, container, statement, context, functions, scopes, reading, size, began)
     more = await (make_page if statement.query.rank is None else make_ranked_page)(work, start, window)

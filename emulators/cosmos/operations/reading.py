@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 
 from emulators.cosmos import errors
+from emulators.cosmos.continuation import Position
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.sql.access import Access, accesses
 from emulators.cosmos.sql.columns import Column
@@ -67,14 +68,14 @@ class Planner:
         self._container = container
         self._statement = statement
         policy = container.resource.body.get("indexingPolicy", {})
-        self._sieve = sieve(statement.filled, parameters)
-        self._accesses = [each for each in accesses(statement.filled, parameters) if is_indexed(policy, each.steps)]
+        self._sieve = sieve(statement.selecting, parameters)
+        self._accesses = [each for each in accesses(statement.selecting, parameters) if is_indexed(policy, each.steps)]
 
-    async def reading(self, scopes: list[Scope], *, resumes_walk: bool) -> Reading:
-        """How to read `scopes`. `resumes_walk`: an unordered query goes on along an index, as its last page did."""
+    async def reading(self, scopes: list[Scope], start: Position) -> Reading:
+        """How to read `scopes` from `start` on: an unordered query goes on in the order that its last page had."""
         if self._statement.container_slot is None or not scopes or self._is_small(scopes):
             return self._every()
-        if resumes_walk and not self._statement.is_sorted:
+        if start.key is not None and not self._statement.is_sorted:
             return await self._along_range() if len(scopes) == 1 else self._by_range()
         looked_up = await self._looked_up(scopes)
         if looked_up is not None:
@@ -85,7 +86,7 @@ class Planner:
         large, along = self._is_large_share(scope), None
         if self._statement.is_sorted and not self._statement.is_collected:
             along = await self._along_order() if large else None
-        elif not self._statement.is_collected and self._range is not None and scope.is_whole:
+        elif start == Position() and not self._statement.is_collected and self._range is not None and scope.is_whole:
             along = await self._along_range()
             along = along if along.walks else None
         return along or self._every(by_position=large)

@@ -165,6 +165,16 @@ def is_grouped(query: Query) -> bool:
     return bool(query.group_by) or any(aggregates_of(item.expression) for item in query.select.items)
 
 
+def gathered_source(query: Query) -> Query | None:
+    """The subquery that FROM begins with, where its rows exist only once all documents were seen."""
+    origin = query.sources[0].origin if query.sources else None
+    if not isinstance(origin, Subquery):
+        return None
+    inner = origin.query
+    gathers = inner.select.distinct or is_grouped(inner) or gathered_source(inner) is not None
+    return inner if gathers else None
+
+
 def _grouping(query: Query) -> Iterator[Finding]:
     if not is_grouped(query):
         return

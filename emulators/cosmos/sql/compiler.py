@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from types import MappingProxyType
@@ -67,10 +67,6 @@ class Scope:
         """Whether any name is bound here or outside."""
         return bool(self._slots) or (self._outer is not None and self._outer.names_anything())
 
-    def only(self) -> list[int]:
-        """The slots bound in this scope."""
-        return list(self._slots.values())
-
 
 class Compiler:
     """Compiles one query text, nested queries included."""
@@ -99,7 +95,7 @@ class Compiler:
         keys = {key: self.new_slot() for key in query.group_by}
         grouped = ExpressionCompiler(self, scope, aggregates, keys)
         return Program(
-            project=self._projection(query, scope, grouped),
+            project=self._projection(query, sources, grouped),
             sources=sources,
             where=None if query.where is None else plain.compile(query.where),
             group_keys=tuple(map(plain.compile, keys)),
@@ -143,10 +139,10 @@ class Compiler:
         """The program of a subquery, which sees the names around it."""
         return self._query(query, Scope(scope))
 
-    def _projection(self, query: Query, scope: Scope, expressions: ExpressionCompiler) -> Evaluator:
+    def _projection(self, query: Query, sources: Sequence[BoundSource], expressions: ExpressionCompiler) -> Evaluator:
         select = query.select
         if select.kind == "*":
-            (slot,) = scope.only()[-1:]
+            slot = sources[-1].slot
             return lambda frame: frame[slot]
         if select.kind == "VALUE":
             return expressions.compile(select.items[0].expression)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing wrong with a query text: 0-based character offsets, the end exclusive."""
+    """One thing wrong with a query text: 0-based character offsets, the end exclusive; None where none is told."""
 
-    code: str
+    code: str | int
     message: str
-    start: int
-    end: int
+    start: int | None = None
+    end: int | None = None
 
 
 class QueryRefused(Exception):
@@ -88,5 +88,14 @@ def refused(code: str, start: int, end: int, **words: object) -> QueryRefused:
     return QueryRefused([finding(code, start, end, **words)])
 
 
+NO_DOCUMENT_PATH = Finding(
+    2206, "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path."
+)
+"""[recorded] A number for a code, and no place."""
+GATHERED_SOURCE = (
+    "A cross partition query over a subquery with GROUP BY or DISTINCT is not supported, except for its COUNT of "
+    "DISTINCT rows."
+)
+"""Documented for aggregates (the DISTINCT and GROUP BY references), in our words."""
 COMPOSED_AGGREGATES = "Compositions of aggregates and other expressions are not allowed."
 """[recorded] The planner's refusal; the engine runs such queries over one range."""

@@ -19,7 +19,6 @@ from emulators.cosmos.sql.limits import (
     IN_ITEMS_MAX,
     LOGICAL_OPERATORS_MAX,
     TREE_DEPTH_MAX,
-    UDF_CALLS_MAX,
 )
 from emulators.cosmos.sql.nodes import (
     ArrayLiteral,
@@ -62,7 +61,7 @@ class ExpressionParser:
         self._depth = 0
         self._nodes = 0
         self._logical = {"AND": 0, "OR": 0}
-        self._udf_calls = 0
+        self.udf_calls: list[Call] = []
 
     # --- the cursor ---
 
@@ -331,10 +330,9 @@ class ExpressionParser:
         self.expect_symbol(".")
         name = self.expect_name()
         arguments = self._arguments()
-        self._udf_calls += 1
-        if self._udf_calls > UDF_CALLS_MAX:
-            raise refused("SC3005", start, self.previous_end, limit=UDF_CALLS_MAX)
-        return Call(name, arguments, udf=True, span=(start, self.previous_end))
+        call = Call(name, arguments, udf=True, span=(start, self.previous_end))
+        self.udf_calls.append(call)
+        return call
 
     def _arguments(self) -> tuple[Expression, ...]:
         self.expect_symbol("(")

@@ -11,15 +11,29 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from emulators.cosmos.sql.checks import is_grouped
+from emulators.cosmos.sql.functions.patterns import only_match
 from emulators.cosmos.sql.limits import KEY_BOXES_MAX
-from emulators.cosmos.sql.nodes import Binary, Call, Expression, In, Like, Logical, Name, Query, Source, Unary, path
+from emulators.cosmos.sql.nodes import (
+    Binary,
+    Call,
+    Expression,
+    In,
+    Like,
+    Logical,
+    Name,
+    Query,
+    Source,
+    Subquery,
+    Unary,
+    path,
+)
 from emulators.cosmos.sql.values import UNDEFINED, Value, is_number, order_key
 
 Fold = Callable[[Expression], tuple[bool, Value]]
 """(whether an expression is constant, its value)."""
 Box = dict[int, dict[bytes, Value]]
 """For the number of a path, the values it may have, by their order keys."""
-_WILDCARDS = frozenset("%_[")
 
 
 def admitted_keys(
@@ -68,7 +82,7 @@ class _Reader:
             return None if value is True else []
         found = self._values(node)
         if found is None:
-            return None
+            return self._demanded_within(node)
         number, values = found
         kept = {order_key(each): each for each in map(_component, values)}
         return [{number: kept}] if kept else []
@@ -94,6 +108,18 @@ class _Reader:
             total += boxes
         return total if len(total) <= KEY_BOXES_MAX else None
 
+    def _demanded_within(self, node: Expression) -> list[Box] | None:
+        """What a compared subquery admits: where its WHERE lets no row through, the comparison is undefined."""
+        for side in (node.left, node.right) if isinstance(node, Binary) else ():
+            if isinstance(side, Subquery) and not side.kind and not is_grouped(side.query):
+                shadowed = any(
+                    each.name == self.alias and (each.iterates or each.origin != Name(each.name or ""))
+                    for each in side.query.sources
+                )
+                if side.query.where is not None and not shadowed:
+                    return self.boxes(side.query.where)
+        return None
+
     def _values(self, node: Expression) -> tuple[int, list[Value]] | None:
         """(number of a key path, the only values it may have) for a predicate that pins one."""
         match node:
@@ -103,10 +129,10 @@ class _Reader:
                 return self._among(needle, list(items))
             case Unary(operator="NOT", operand=operand):
                 return self._pinned(operand, [False])
-            case Like(operand=operand, pattern=pattern, negated=False, escape=None):
+            case Like(operand=operand, pattern=pattern, negated=False):
                 constant, text = self.fold(pattern)
-                plain = constant and isinstance(text, str) and not _WILDCARDS & set(text)
-                return self._pinned(operand, [text]) if plain else None
+                only = only_match(text, node.escape) if constant and isinstance(text, str) else None
+                return None if only is None else self._pinned(operand, [only])
             case Call(udf=False, arguments=arguments):
                 return self._call(node.function, arguments)
         return self._pinned(node, [True])

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emulators.cosmos.sql.errors import QueryUnservable
+from emulators.cosmos.sql.errors import NO_DOCUMENT_PATH, QueryRefused, QueryUnservable
 from emulators.cosmos.sql.index_policy import is_indexed, segments_of
-from emulators.cosmos.sql.nodes import Call, Query, path, walk
+from emulators.cosmos.sql.nodes import Call, Expression, Query, path, walk
 from emulators.cosmos.sql.terms import container_alias
 from emulators.cosmos.sql.vectors import VECTOR_CALLS
 
 NO_COMPOSITE_INDEX = "The order by query does not have a corresponding composite index that it can be served from."
 """Recorded in efcore#16150 and grandnode2#93, as are the next two."""
-NOT_A_PATH = "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path."
 EXCLUDED = "The index path corresponding to the specified order-by item is excluded."
 NO_SCAN = (
     "An invalid query has been specified with filters against path(s) excluded from indexing. Consider adding allow "
@@ -25,23 +24,32 @@ SEARCHES = VECTOR_CALLS | {"_FULLTEXTSCORE"}
 _ALWAYS_INDEXED = ("id", "_rid", "_ts")
 
 
+def demand_paths(query: Query) -> None:
+    """Return if every key of ORDER BY is a path or a search. Raises QueryRefused."""
+    for key in query.order_by:
+        found = path(key.expression)
+        if not _searches(key.expression) and (found is None or not found[1]):
+            raise QueryRefused([NO_DOCUMENT_PATH])
+
+
+def _searches(expression: Expression) -> bool:
+    return isinstance(expression, Call) and expression.function in SEARCHES
+
+
 def demand_index(query: Query, policy: Mapping[str, Any]) -> None:
-    """Return if the policy serves the query's ORDER BY. Raises QueryUnservable as the service would refuse it."""
-    if not query.order_by:
-        return
+    """Return if the policy serves the query's ORDER BY. Raises QueryRefused, QueryUnservable as the service would."""
+    demand_paths(query)
     wanted: list[tuple[list[str], bool]] = []
     for key in query.order_by:
-        if isinstance(key.expression, Call) and key.expression.function in SEARCHES:
-            if key.direction and key.expression.function == "VECTORDISTANCE":
+        found = path(key.expression)
+        if found is None:
+            if key.direction and isinstance(key.expression, Call) and key.expression.function == "VECTORDISTANCE":
                 raise QueryUnservable(VECTOR_DIRECTION)
             return
-        found = path(key.expression)
-        if found is None or not found[1]:
-            raise QueryUnservable(NOT_A_PATH)
         wanted.append((["[]" if isinstance(step, int) else step for step in found[1]], key.descends))
     if len(wanted) > 1:
         _demand_composite(wanted, policy)
-    elif wanted[0][0][0] not in _ALWAYS_INDEXED and not is_indexed(policy, wanted[0][0]):
+    elif wanted and wanted[0][0][0] not in _ALWAYS_INDEXED and not is_indexed(policy, wanted[0][0]):
         raise QueryUnservable(EXCLUDED)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from emulators.cosmos.sql.errors import refused
 from emulators.cosmos.sql.expressions import ExpressionParser
-from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, JOINS_MAX, TREE_DEPTH_MAX
+from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, JOINS_MAX, TREE_DEPTH_MAX, UDF_CALLS_MAX
 from emulators.cosmos.sql.nodes import (
     Call,
     Constant,
@@ -31,6 +31,8 @@ def parse(text: str) -> Query:
     parser = Parser(text)
     query = parser.query()
     parser.expect_end()
+    if len(parser.udf_calls) > UDF_CALLS_MAX:
+        raise refused("SC3005", *parser.udf_calls[UDF_CALLS_MAX].span, limit=UDF_CALLS_MAX)
     if (node := deepest(query, TREE_DEPTH_MAX)) is not None:
         start, end = node.span
         raise refused("SC1002", start, end, near=text[start:end], limit=TREE_DEPTH_MAX)

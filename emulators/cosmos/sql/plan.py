@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from emulators.cosmos.sql.checks import aggregates_of, is_aggregate, is_grouped
+from emulators.cosmos.sql.checks import aggregates_of, gathered_source, is_aggregate, is_grouped
 from emulators.cosmos.sql.compiler import item_names
-from emulators.cosmos.sql.errors import COMPOSED_AGGREGATES, QueryUnbuilt, QueryUnservable
+from emulators.cosmos.sql.errors import COMPOSED_AGGREGATES, GATHERED_SOURCE, QueryUnservable
 from emulators.cosmos.sql.nodes import (
     ArrayLiteral,
     Call,
@@ -27,8 +27,8 @@ from emulators.cosmos.sql.nodes import (
     Property,
     Query,
     Select,
-    Subquery,
 )
+from emulators.cosmos.sql.ordering import demand_paths
 from emulators.cosmos.sql.printer import expression_text, query_text
 from emulators.cosmos.sql.values import Value
 from emulators.cosmos.sql.vectors import NO_VECTORS, VectorPolicy, is_vector_call, runs_down
@@ -63,6 +63,8 @@ class Plan:
     alias_aggregates: dict[str, str | None] = field(default_factory=dict)
     aggregates: list[str] = field(default_factory=list)
     rewritten: str = ""
+    distinct_count: str | None = None
+    """The name that the count of distinct rows has, empty for VALUE; None where they are not counted."""
     has_non_streaming_order_by: bool = False
     features: set[str] = field(default_factory=set)
 
@@ -81,7 +83,7 @@ class Plan:
             "groupByAliasToAggregateType": self.alias_aggregates,
             "rewrittenQuery": self.rewritten,
             "hasSelectValue": self.has_select_value,
-            "dCountInfo": None,
+            "dCountInfo": None if self.distinct_count is None else {"dCountAlias": self.distinct_count},
             "hasNonStreamingOrderBy": self.has_non_streaming_order_by,
         }
 
@@ -91,16 +93,18 @@ def make_plan(
 ) -> Plan:
     """The plan of a checked query. `one_key`: it can only find something under one partition key.
 
-    `distances` is the container's vector policy. Raises QueryUnservable for what the service's planner refuses,
-    QueryUnbuilt for what is not there yet.
+    `distances` is the container's vector policy. Raises QueryRefused, QueryUnservable for what the service's planner
+    refuses.
     """
-    if any(isinstance(source.origin, Subquery) and _merges(source.origin.query) for source in query.sources[:1]):
-        raise QueryUnbuilt("a query plan over a grouped or DISTINCT subquery in FROM")
+    demand_paths(query)
+    inner = gathered_source(query)
+    if inner is not None:
+        return _over_gathered(query, inner, parameters, one_key=one_key)
     plan = Plan(has_select_value=query.select.kind == "VALUE")
     grouped = is_grouped(query)
     distinct = query.select.distinct
     whole, rewrites = query, grouped
-    if query.select.top is not None:
+    if query.select.top is not None and query.sources:
         plan.top = count_of(query.select.top, parameters)
         plan.features.add("Top")
     if query.offset is not None and query.limit is not None and not (one_key and not grouped and not distinct):
@@ -109,6 +113,7 @@ def make_plan(
         whole = replace(whole, offset=_number(0), limit=_number(plan.offset + plan.limit))
         rewrites = True
     if grouped or distinct:
+        rewrites |= query.select.top is not None
         whole = replace(whole, select=replace(whole.select, top=None), offset=None, limit=None)
     if grouped:
         whole = _group(plan, whole)
@@ -121,8 +126,31 @@ def make_plan(
     return plan
 
 
-def _merges(query: Query) -> bool:
-    return query.select.distinct or is_grouped(query)
+def _over_gathered(query: Query, inner: Query, parameters: Mapping[str, Value], *, one_key: bool) -> Plan:
+    """The plan over a subquery with DISTINCT or groups: a client can count distinct values, nothing else."""
+    value = query.select.kind == "VALUE"
+    if one_key:
+        return Plan(has_select_value=value)
+    if not _counts_all(query) or not inner.select.distinct or is_grouped(inner) or gathered_source(inner):
+        raise QueryUnservable(GATHERED_SOURCE)
+    plan = make_plan(inner, parameters, one_key=False)
+    plan.features.add("DCount")
+    plan.has_select_value = value
+    plan.distinct_count = "" if value else item_names(query.select.items)[0]
+    plan.rewritten = plan.rewritten or query_text(inner)
+    return plan
+
+
+def _counts_all(query: Query) -> bool:
+    """Whether a query only counts the rows of its one source."""
+    select, (source, *joined) = query.select, query.sources
+    clauses = (joined, query.where, query.group_by, query.order_by, query.limit, select.top, select.distinct)
+    if any(clauses) or source.iterates or len(select.items) != 1:
+        return False
+    match select.items[0].expression:
+        case Call(udf=False, function="COUNT", arguments=(Constant() | Name(),)):
+            return True
+    return False
 
 
 def count_of(node: Constant | Parameter, parameters: Mapping[str, Value]) -> int:

@@ -33,7 +33,7 @@ class Ranking:
 
     def scores(self, told: Mapping[str, Any]) -> str:
         """The query whose rows are the scores of the documents that WHERE selects; more is better."""
-        shown = ArrayLiteral(tuple(each.shown for each in self._components))
+        shown = ArrayLiteral(tuple(each.shown(turned=True) for each in self._components))
         text = query_text(Query(Select("VALUE", (Item(shown),)), self._query.sources, self._query.where)).replace(
             f"{{{HOLE}-totaldocumentcount}}", json_text(told["documentCount"])
         )

@@ -46,12 +46,11 @@ class Component:
     weight: float | None
     is_text: bool
 
-    @property
-    def shown(self) -> Expression:
-        """The score as the client compares it: more is better, something in place of a missing one."""
+    def shown(self, *, turned: bool) -> Expression:
+        """The score with something in place of a missing one; `turned`: so that always more is better."""
         if self.weight is not None and self.weight < 0:
-            turned = Binary("??", self.score, Placeholder("1.79769e+308"))
-            return Binary("*", Placeholder("-1"), turned)
+            score = Binary("??", self.score, Placeholder("1.79769e+308"))
+            return Binary("*", Placeholder("-1"), score) if turned else score
         return Binary("??", self.score, Placeholder(_WORST_TEXT if self.is_text else _WORST_VECTOR))
 
     @property
@@ -177,9 +176,11 @@ def _component_query(
     """One partition's part in one score, as a `queryInfo`."""
     plan = Plan(has_select_value=False, has_non_streaming_order_by=non_streaming)
     root = Name(query.sources[0].name or "")
-    scores = ArrayLiteral(tuple(each.shown for each in components))
-    most = None if take is None else Constant(_results(skip or 0, take), "number")
+    scores = ArrayLiteral(tuple(each.shown(turned=not rewrites) for each in components))
+    rows = None if take is None else max((skip or 0) + take, COMPONENT_RESULTS_MIN // 2) * 2
+    most = None if rows is None else Constant(rows % (COUNT_VALUE_MAX + 1), "number")  # cut to 32 bits, as recorded
     top = most if query.limit is None else None
+    told_top = None if rows is None or top is None else Constant(rows, "number")  # and TOP's text is not
     rid = Item(Property(root, "_rid"))
     where = query.where
     if rewrites:
@@ -197,7 +198,7 @@ def _component_query(
         items = (rid, Item(payload_of(query.select, root), "payload"), Item(scores, "componentScores"))
     text = replace(
         query,
-        select=Select("LIST", items, top=top),
+        select=Select("LIST", items, top=told_top),
         where=where,
         rank=None,
         order_by=(component.sort_key,),
@@ -206,8 +207,3 @@ def _component_query(
     )
     plan.rewritten = query_text(text)
     return plan.query_info()
-
-
-def _results(skip: int, take: int) -> int:
-    """How many each partition brings: twice what is wanted, in 32 bits as recorded."""
-    return max(skip + take, COMPONENT_RESULTS_MIN // 2) * 2 % (COUNT_VALUE_MAX + 1)

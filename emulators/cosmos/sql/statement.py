@@ -6,11 +6,11 @@ Knows neither where documents come from nor how a page of results is cut.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from emulators.cosmos.sql.checks import check
-from emulators.cosmos.sql.collecting import Distinct, Groups
+from emulators.cosmos.sql.checks import check, gathered_source
+from emulators.cosmos.sql.collecting import Distinct, Groups, in_order
 from emulators.cosmos.sql.columns import Column, json_path
 from emulators.cosmos.sql.compiler import Compiler, ExpressionCompiler, Scope, is_constant
 from emulators.cosmos.sql.computed import Definitions, with_computed
@@ -51,6 +51,8 @@ class Statement:
     """The query with computed properties written out."""
     program: Program
     container_slot: int | None
+    gathered: Statement | None = None
+    """What FROM begins with, where that is groups or distinct values: the rest runs over its results."""
 
     @property
     def is_sorted(self) -> bool:
@@ -77,7 +79,12 @@ class Statement:
     @property
     def is_collected(self) -> bool:
         """Whether results exist only after all documents were seen: groups, aggregates, DISTINCT."""
-        return self.program.grouped or self.program.distinct
+        return self.program.grouped or self.program.distinct or self.gathered is not None
+
+    @property
+    def selecting(self) -> Query:
+        """The query whose FROM and WHERE say which documents matter."""
+        return self.filled if self.gathered is None else self.gathered.selecting
 
     @property
     def needs_merging(self) -> bool:
@@ -94,7 +101,13 @@ class Statement:
     def counts_rows(self) -> bool:
         """Whether all that it takes from documents is how many WHERE selects: COUNT(1) and the like."""
         query = self.filled
-        if len(query.sources) != 1 or query.group_by or not self.program.grouped or query.sources[0].iterates:
+        if (
+            self.gathered
+            or len(query.sources) != 1
+            or query.group_by
+            or not self.program.grouped
+            or query.sources[0].iterates
+        ):
             return False
         return isinstance(query.sources[0].origin, Name) and not any(
             isinstance(node, Name | Subquery) for item in query.select.items for node in walk(item.expression)
@@ -103,7 +116,7 @@ class Statement:
     @property
     def is_whole_documents(self) -> bool:
         """Whether a result is the stored document itself (SELECT * FROM c)."""
-        query = self.query
+        query = self.query  # not `filled`: a subquery in FROM gives no stored documents
         return query.select.kind == "*" and len(query.sources) == 1 and isinstance(query.sources[0].origin, Name)
 
     def window(self, context: Context) -> Window:
@@ -132,7 +145,7 @@ class Statement:
 
     def collect(self, documents: Iterable[Value], context: Context) -> Collection:
         """Start collecting: feed it documents, then ask for its results."""
-        collection = Collection(self, context)
+        collection = Collection(self, context) if self.gathered is None else Staged(self, self.gathered, context)
         for document in documents:
             collection.add(document)
         return collection
@@ -193,15 +206,52 @@ class Collection:
         return self._distinct.values()
 
 
+class Staged(Collection):
+    """A subquery that gathers documents, and the rest of the query over what it gives in the end."""
+
+    def __init__(self, statement: Statement, gathered: Statement, context: Context) -> None:
+        super().__init__(statement, context)
+        self._gathered = gathered.collect((), context)
+
+    def add(self, document: Value) -> None:
+        """Take one document in."""
+        self._gathered.add(document)
+
+    def results(self) -> Iterator[Value]:
+        """The results in their order."""
+        statement, context = self._statement, self._context
+        if statement.program.grouped or statement.program.distinct:
+            collection = Collection(statement, context)
+            for value in self._gathered.results():
+                collection.add(value)
+            return collection.results()
+        rows = (row for value in self._gathered.results() for row in statement.rows(value, context))
+        if not statement.is_sorted:
+            return (row.value for row in rows)
+        return in_order(((row.sort_key, row.value) for row in rows), context.shelf())
+
+
 @lru_cache(PARSED_QUERIES_KEPT)
 def prepare(text: str, computed: Definitions = ()) -> Statement:
     """The statement of a query text over a container with these computed properties. Raises QueryRefused."""
     query = parse(text)
     check(query)
-    filled = with_computed(query, computed)
+    return _statement(query, computed)
+
+
+def _statement(query: Query, computed: Definitions) -> Statement:
+    inner = gathered_source(query)
+    gathered = None if inner is None else _statement(inner, computed)
+    filled = with_computed(query, computed) if gathered is None else _over_results(query)
     compiler = Compiler()
     program = compiler.compile(filled)
-    return Statement(query, filled, program, compiler.container_slot)
+    return Statement(query, filled, program, compiler.container_slot, gathered)
+
+
+def _over_results(query: Query) -> Query:
+    """The query with the subquery that FROM begins with in the container's place."""
+    first, *rest = query.sources
+    return replace(query, sources=(replace(first, origin=Name("")), *rest))
 
 
 def _sort_key(evaluate: Evaluator, frame: Frame, downwards: bool) -> bytes:

@@ -286,6 +286,7 @@ class Catalog:
         makers: Mapping[str, Callable[[], str]] = {
             "dbs": lambda: rids.database_rid(number, self._salt),
             "colls": lambda: rids.container_rid(parent, number, self._salt),
+            "clientencryptionkeys": lambda: rids.encryption_key_rid(parent, number),
             "users": lambda: rids.user_rid(parent, number, self._salt),
             "permissions": lambda: rids.permission_rid(parent, number),
             "offers": lambda: rids.offer_rid(number, self._salt),

@@ -48,6 +48,8 @@ BODY = "CAST(json(body) AS BLOB)"
 """The column that gives a document's JSON as bytes."""
 _STORED = f"SELECT position, lsn, ts, body->>'$._etag', {BODY} FROM document"
 """A `Stored`, column by column."""
+_HEAD = "SELECT position, lsn, ts, body->>'$._etag', x'' FROM document"
+"""The same without its body, which is dear to write out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A document as it is kept. `body` is its JSON."""
+    """A document as it is kept. `body` is its JSON, empty where nobody asked for it."""
 
     position: int
     lsn: int
@@ -212,11 +214,13 @@ def scan(
     )
 
 
-def find(connection: apsw.Connection, container: Container, at: Address, now: int) -> Stored | None:
-    """The item at an address, unless it has expired."""
+def find(
+    connection: apsw.Connection, container: Container, at: Address, now: int, *, body: bool = True
+) -> Stored | None:
+    """The item at an address, unless it has expired; with its body or without."""
     visible, moments = visibility(container, now)
     row = connection.execute(
-        f"{_STORED} WHERE place=? AND epk=? AND id=? AND pk=?{visible}",
+        f"{_STORED if body else _HEAD} WHERE place=? AND epk=? AND id=? AND pk=?{visible}",
         (at.range.place, at.epk, at.id, at.pk, *moments),
     ).fetchone()
     return Stored(*row) if row else None
@@ -278,9 +282,9 @@ class Writer:
         self._ordinal = -1
         self.lsn = 0
 
-    def find(self, at: Address) -> Stored | None:
-        """The item at an address as this transaction sees it."""
-        return find(self._connection, self._container, at, self._now)
+    def find(self, at: Address, *, body: bool = True) -> Stored | None:
+        """The item at an address as this transaction sees it; without `body` it has one only if this is remembered."""
+        return find(self._connection, self._container, at, self._now, body=body or self._container.keeps_versions)
 
     def create(self, at: Address, document: dict[str, Any]) -> Stored:
         """Store a new item. Raises Taken when there is one, or a unique key stands against it."""

@@ -28,6 +28,11 @@ def user_rid(database: str, number: int, salt: int) -> str:
     return _text(raw(database) + (_mixed(number, salt) & (1 << 31) - 1).to_bytes(4, "big"))
 
 
+def encryption_key_rid(database: str, number: int) -> str:
+    """The database's four bytes and eight more."""
+    return _text(raw(database) + number.to_bytes(8, "little"))
+
+
 def permission_rid(user: str, number: int) -> str:
     """The user's eight bytes and eight more."""
     return _text(raw(user) + number.to_bytes(8, "little"))

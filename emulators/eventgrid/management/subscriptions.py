@@ -54,6 +54,7 @@ async def list_of_source(arm: Arm, call: Call) -> Response:
     """The event subscriptions of one resource; those of a domain's topics are listed there."""
     source = _source(arm, call.name("source"))
     if source is None:
+        _demand_kind(call.name("source"))
         raise not_found(call.name("source"))
     return call.page([each.shown() for each in arm.catalogue.subscriptions_of(source.id)])
 
@@ -101,14 +102,20 @@ async def _source_to_subscribe(arm: Arm, scope: str) -> Source:
             return await arm.provisioning.put_domain_topic(domain, inside["name"])
     if ACCOUNT_ID.fullmatch(scope):
         return await arm.provisioning.system_topic_for(scope)
-    if _OURS.fullmatch(scope):
-        raise not_found(scope)
-    raise Refused(ARM_NOT_BUILT, f"This emulator has no events of '{scope}'.")
+    _demand_kind(scope)
+    raise not_found(scope)
+
+
+def _demand_kind(scope: str) -> None:
+    """Raise Refused when what the scope names is of a kind that has no events here, whether or not it exists."""
+    if not (_OURS.fullmatch(scope) or ACCOUNT_ID.fullmatch(scope)):
+        raise Refused(ARM_NOT_BUILT, f"This emulator has no events of '{scope}'.")
 
 
 def _looked_up(arm: Arm, call: Call) -> tuple[Source | None, Subscription | None]:
     source = _source(arm, call.name("source"))
     if source is None:
+        _demand_kind(call.name("source"))
         return None, None
     return source, arm.catalogue.subscription(subscription_id(source.id, call.name("name")))
 

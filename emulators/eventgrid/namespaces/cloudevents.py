@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import orjson
 
 from emulators.eventgrid.errors import Refused
+from emulators.eventgrid.limits import EVENT_DEPTH_MAX
 from emulators.eventgrid.namespaces import limits
 from emulators.eventgrid.namespaces.errors import ARGUMENT_INVALID, FORBIDDEN, UNSUPPORTED_MEDIA_TYPE
 from emulators.eventgrid.schemas import Event, Schema
@@ -78,7 +79,10 @@ def _event(document: Any) -> Event:
         _check_time(document["time"])
     if "data_base64" in document:
         _check_base64(document)
-    return Event(Schema.CLOUD_EVENT, document["id"], document)
+    try:
+        return Event(Schema.CLOUD_EVENT, document["id"], document)
+    except orjson.JSONEncodeError as failure:
+        raise _invalid(f"The event nests deeper than {EVENT_DEPTH_MAX} levels.") from failure
 
 
 def _check_time(value: Any) -> None:

@@ -99,5 +99,5 @@ class Deaths:
             event_id=pull.event_id,
             due=due,
             gives_up=due + limits.DEAD_LETTER_GIVE_UP_SECONDS * self._time_scale,
-            content={"deadLetterProperties": told, "event": orjson.loads(pull.body)},
+            content=b'{"deadLetterProperties":%s,"event":%s}' % (orjson.dumps(told), pull.body),
         )

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from emulators.eventgrid.destinations import storage_container
 from emulators.eventgrid.errors import ARM_INVALID_REQUEST, ARM_NOT_BUILT, Misstated, Refused
 from emulators.eventgrid.filters import Filter, parse_filter
+from emulators.eventgrid.moments import parse_moment
 from emulators.eventgrid.namespaces import limits
 from emulators.eventgrid.namespaces.durations import parse_duration
 from emulators.eventgrid.schemas import Schema
@@ -312,11 +312,10 @@ def _check_name(kind: str, arm_id: str, characters: tuple[int, int]) -> None:
 def _expiration(text: object) -> float | None:
     if text is None:
         return None
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError as failure:
-        raise _invalid("properties.expirationTimeUtc must be a date and time.") from failure
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    moment = parse_moment(str(text))  # TOML has dates of its own
+    if moment is None:
+        raise _invalid("properties.expirationTimeUtc must be a date and time.")
+    return moment.timestamp()
 
 
 def _whole(document: Mapping[str, Any], name: str, between: tuple[int, int], where: str, *, default: int) -> int:

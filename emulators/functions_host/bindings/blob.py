@@ -40,13 +40,13 @@ class BlobBinding:
     def check(self, binding: Binding) -> None:
         """Raise FunctionInError for a binding that cannot work."""
         storage_connection(self.settings, binding.text("connection"))
-        split_path(binding.text("path"))
+        split_path(binding.text("path"), needs_blob=binding.direction == "OUT")
 
     async def read(self, binding: Binding, data: BindingData, kind: ParameterType) -> Datum:
         """The blob's bytes (text for a parameter annotated str), nothing when there is no such blob."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        container, name = split_path(data.resolve(binding.text("path")))
+        container, name = split_path(data.resolve(binding.text("path")), needs_blob=not kind.deferred)
         if kind.deferred:
             return client_datum(binding.text("connection"), container, name)
         client = self._service(binding).get_blob_client(container, name)
@@ -76,10 +76,10 @@ class BlobBinding:
         return self.services.storage("blob", storage_connection(self.settings, binding.text("connection")))
 
 
-def split_path(path: str) -> tuple[str, str]:
-    """(container, blob name) of a binding's path. Raises FunctionInError."""
+def split_path(path: str, *, needs_blob: bool = True) -> tuple[str, str]:
+    """(container, blob name) of a binding's path; a client of a container needs no blob. Raises FunctionInError."""
     container, _, name = path.strip("/").partition("/")
-    if not container or not name:
+    if not container or (needs_blob and not name):
         raise FunctionInError(
             f"Invalid blob path '{path}'. Paths must be in the format 'container/blob', and may hold {{expressions}}."
         )

@@ -86,6 +86,8 @@ class CosmosBinding:
 
 async def _item(container: CosmosContainer, item_id: str, key: list[Any] | None) -> Any:
     try:
+        if key is None:  # PartitionKey.None: the item has no value where the key is
+            key = [{} for _ in (await container.describe()).partition_key_paths]
         return await container.read(item_id, key)
     except CosmosRefused as refused:
         if refused.status != NOT_FOUND:

@@ -40,14 +40,15 @@ class TableBinding:
             raise FunctionInError("A table binding with rowKey needs partitionKey too.")
 
     async def read(self, binding: Binding, data: BindingData, kind: ParameterType) -> Datum:
-        """One entity (null when there is none), or an array of those that partitionKey, filter and take leave."""
+        """An array of the entities that partitionKey, filter and take leave.
+
+        rowKey does not matter: the extension reads the whole partition for every language but .NET.
+        """
         from azure.core.exceptions import ResourceNotFoundError
 
         table = self._table(binding, data)
-        partition, row = data.resolve(binding.text("partitionKey")), data.resolve(binding.text("rowKey"))
+        partition = data.resolve(binding.text("partitionKey"))
         try:
-            if row:
-                return _json(_plain(await table.get_entity(partition, row)))
             wanted = data.resolve(binding.text("filter"))
             text = f"({wanted})" if wanted else ""
             parameters = {"partition": partition} if partition else {}
@@ -61,7 +62,7 @@ class TableBinding:
                 found.append(_plain(entity))
             return _json(found)
         except ResourceNotFoundError:
-            return _json(None if row else [])
+            return _json([])
 
     async def write(self, binding: Binding, value: Datum, data: BindingData) -> None:
         """Insert the entity or entities; the table is created when it does not exist."""
@@ -84,6 +85,11 @@ class TableBinding:
     def _table(self, binding: Binding, data: BindingData) -> Any:
         connection = storage_connection(self.settings, binding.text("connection"))
         return self.services.storage("table", connection).get_table_client(data.resolve(binding.text("tableName")))
+
+
+def is_single(binding: Binding) -> bool:
+    """Whether this is an input that asks for one entity."""
+    return binding.type.lower() == TYPE and binding.direction == "IN" and bool(binding.text("rowKey"))
 
 
 def _plain(entity: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,8 +59,7 @@ def check_settings(project: Project) -> Iterator[Finding]:
 
 def check_bundle(project: Project) -> Iterator[Finding]:
     """The extension bundle of host.json."""
-    version = project.host.text("extensionBundle:version")
-    if not version:
+    if not project.host.has_extensions:
         for function in project.functions:
             foreign = sorted({each.type for each in function.bindings if each.type.lower() not in WITHOUT_BUNDLE})
             if foreign:
@@ -72,8 +71,9 @@ def check_bundle(project: Project) -> Iterator[Finding]:
                     f'"version": "{BUNDLE_RANGE}"}}.',
                 )
         return
+    version = project.host.text("extensionBundle:version")
     major = re.search(r"\d+", version)
-    if major is None or int(major[0]) < 4:
+    if version and (major is None or int(major[0]) < 4):
         yield warning(
             "extension-bundle-old",
             "host.json",

@@ -42,7 +42,7 @@ PARAMETER = re.compile(r"\{([^{}]+)\}")
 
 def check(binding: Binding, settings: Settings) -> StorageConnection:
     """The account of a blob trigger. Raises FunctionInError for one that cannot work."""
-    split_path(binding.text("path"))
+    pattern_of(binding.text("path"))
     source = binding.text("source", "LogsAndContainerScan").lower()
     if source not in ("eventgrid", "logsandcontainerscan"):
         raise FunctionInError(f"The blob trigger's source '{source}' is not one of EventGrid, LogsAndContainerScan.")
@@ -50,8 +50,18 @@ def check(binding: Binding, settings: Settings) -> StorageConnection:
 
 
 def pattern_of(path: str) -> re.Pattern[str]:
-    """What a blob's path must look like, with a group for each `{name}` in the trigger's path. Pure."""
-    parts = PARAMETER.split(path.strip("/"))
+    """What a blob's path must look like, with a group for each `{name}` in the trigger's path. Pure.
+
+    A path without a slash means every blob of that container. Raises FunctionInError.
+    """
+    container, slash, name = path.partition("/")
+    if not container or (slash and not name) or "\\" in container:
+        raise FunctionInError(f"Invalid blob trigger path '{path}'. Paths must be in the format 'container/blob'.")
+    if "{" in container:
+        raise FunctionInError(f"Invalid blob trigger path '{path}'. Container paths cannot contain {{resolve}} tokens.")
+    if not slash:
+        return re.compile(f"{re.escape(container)}/.+", re.DOTALL)
+    parts = PARAMETER.split(path)
     seen: set[str] = set()
     regex = ""
     for index, part in enumerate(parts):
@@ -91,7 +101,7 @@ class BlobListener:
         self._host_id = host_id
         self._work = work
         self._pattern = pattern_of(function.trigger.text("path"))
-        self._container = split_path(function.trigger.text("path"))[0]
+        self._container = function.trigger.text("path").partition("/")[0]
         self._kind = function.signature.inputs[function.trigger.name]
         self._noted: set[tuple[str, str]] = set()
         self.by_event = function.trigger.text("source").lower() == "eventgrid"

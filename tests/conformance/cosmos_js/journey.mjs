@@ -5,6 +5,10 @@ import {
   BulkOperationType,
   ChangeFeedStartFrom,
   CosmosClient,
+  EncryptionAlgorithm,
+  EncryptionQueryBuilder,
+  EncryptionType,
+  KeyEncryptionAlgorithm,
   PartitionKeyKind,
   PartitionKeyDefinitionVersion,
 } from "@azure/cosmos";
@@ -196,5 +200,60 @@ describe("resources", () => {
     assert.equal((await reader.database(database.id).container(items.id).item("a", "x").read()).resource.id, "a");
     reader.dispose();
     assert.equal((await client.databases.query("SELECT * FROM d WHERE d.id = 'none'").fetchAll()).resources.length, 0);
+  });
+});
+
+describe("client side encryption", () => {
+  // Stands for a key vault: what it wraps, only it can unwrap.
+  const turned = (bytes) => Buffer.from(bytes.map((byte) => byte ^ 0xff));
+  const vault = {
+    encryptionKeyResolverName: "vault",
+    wrapKey: async (_id, _algorithm, key) => turned(key),
+    unwrapKey: async (_id, _algorithm, key) => turned(key),
+  };
+  const wrapped = (value) => ({ type: "vault", name: "kek", value, algorithm: KeyEncryptionAlgorithm.RSA_OAEP });
+  const path = (name, encryptionType) => ({
+    path: name,
+    clientEncryptionKeyId: "cek",
+    encryptionType,
+    encryptionAlgorithm: EncryptionAlgorithm.AEAD_AES_256_CBC_HMAC_SHA256,
+  });
+
+  it("hides from the server what the policy names, and from nobody who has the key", async () => {
+    const trusted = new CosmosClient({
+      endpoint: process.env.ACCOUNT_HOST,
+      key: process.env.ACCOUNT_KEY,
+      clientEncryptionOptions: { keyEncryptionKeyResolver: vault },
+    });
+    const secrets = trusted.database(database.id);
+    const algorithm = EncryptionAlgorithm.AEAD_AES_256_CBC_HMAC_SHA256;
+    assert.equal((await secrets.createClientEncryptionKey("cek", algorithm, wrapped("1"))).statusCode, 201);
+    assert.equal((await secrets.rewrapClientEncryptionKey("cek", wrapped("2"))).statusCode, 200);
+    const { container: items } = await secrets.containers.create({
+      id: "encrypted",
+      partitionKey: { paths: ["/pk"], version: 2 },
+      clientEncryptionPolicy: {
+        includedPaths: [
+          path("/id", EncryptionType.DETERMINISTIC),
+          path("/pk", EncryptionType.DETERMINISTIC),
+          path("/name", EncryptionType.DETERMINISTIC),
+          path("/notes", EncryptionType.RANDOMIZED),
+        ],
+        policyFormatVersion: 2,
+      },
+    });
+    await items.initializeEncryption();
+    await items.items.create({ id: "a", pk: "x", name: "ann", notes: [1, { deep: true }], open: 1 });
+    await items.items.bulk([{ operationType: "Create", resourceBody: { id: "b", pk: "x", name: "bob" }, partitionKey: "x" }]);
+    await items.item("b", "x").patch([{ op: "set", path: "/name", value: "ben" }]);
+    assert.deepEqual((await items.item("a", "x").read()).resource.notes, [1, { deep: true }]);
+    const query = new EncryptionQueryBuilder("SELECT * FROM c WHERE c.name = @name");
+    query.addParameter("@name", "ben", "/name");
+    const found = await (await items.items.getEncryptionQueryIterator(query)).fetchAll();
+    assert.deepEqual(found.resources.map((each) => each.id), ["b"]);
+    const stored = (await database.container("encrypted").items.readAll().fetchAll()).resources;
+    assert.equal(stored.some((each) => ["ann", "ben"].includes(each.name) || ["a", "b"].includes(each.id)), false);
+    assert.equal(stored.filter((each) => each.open === 1).length, 1);
+    trusted.dispose();
   });
 });

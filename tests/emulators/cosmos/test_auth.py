@@ -140,3 +140,10 @@ def test_an_identity_token_works_on_items_and_not_on_descriptions(door: Door, co
     assert (refused.status_code, refused.headers["x-ms-substatus"]) == (403, "5300")
     assert door.call("GET", path, headers=bearer("bm90IGl0", later)).status_code == 401
     assert door.call("GET", path, headers=bearer(WELL_KNOWN_KEY, 1.0)).status_code == 403
+
+
+@pytest.mark.read_in_sdk("azure-cosmos-js test/functional/offer.spec.ts: an offer replaced under a link of its link")
+def test_a_path_that_is_none_is_refused_before_its_signature_is_judged(door: Door) -> None:
+    """400: nobody can tell what such a request had to sign."""
+    assert door.call("PUT", "offers/offers/abc=", {"id": "x"}).status_code == 400
+    assert door.call("GET", "offers/offers/abc=", headers={"authorization": ""}).status_code == 401

@@ -10,6 +10,7 @@ import pytest
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
+from emulators.base.clock import Clock
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from emulators.cosmos.application import create
 from emulators.cosmos.operations.reading import MATCHES_SORTED_MAX
@@ -47,13 +48,17 @@ def item(number: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def items(client: CosmosClient) -> Iterator[ContainerProxy]:
-    """A container with more items than are looked at one by one."""
-    database = client.create_database("indexed")
-    container = database.create_container("items", PartitionKey("/pk"), indexing_policy=POLICY)
-    fill(container)
-    yield container
-    client.delete_database("indexed")
+def items() -> Iterator[ContainerProxy]:
+    """A container with more items than are looked at one by one, where time ends no page."""
+    start = Clock().now()
+    with (
+        served(lambda: create(clock=Clock(lambda: start))) as url,
+        CosmosClient(url, WELL_KNOWN_KEY) as client,
+    ):
+        database = client.create_database("indexed")
+        container = database.create_container("items", PartitionKey("/pk"), indexing_policy=POLICY)
+        fill(container)
+        yield container
 
 
 def fill(container: ContainerProxy) -> None:

@@ -44,25 +44,27 @@ def test_a_page_ends_before_it_is_too_large(container: ContainerProxy, text: str
     "text",
     [
         "SELECT VALUE c.number FROM c",
-        "SELECT VALUE c.number FROM c WHERE c.number * 1 > 11",
-        "SELECT TOP 17 VALUE c.number FROM c",
+        "SELECT VALUE c.number FROM c WHERE c.number * 1 >= @from",
+        "SELECT TOP @most VALUE c.number FROM c",
     ],
 )
-def test_a_page_ends_when_its_time_is_over(text: str) -> None:
+@pytest.mark.parametrize(("leap", "items"), [(0.25, 20), (6.0, 6)])
+def test_a_page_ends_when_its_time_is_over(text: str, leap: float, items: int) -> None:
     """By a clock that leaps with each look at it: pages come short, perhaps empty, and together they are everything."""
     start, looks = Clock().now(), itertools.count()
     with (
-        served(lambda: create(clock=Clock(lambda: start + next(looks) * 0.25))) as url,
+        served(lambda: create(clock=Clock(lambda: start + next(looks) * leap))) as url,
         CosmosClient(url, WELL_KNOWN_KEY) as client,
     ):
         container = client.create_database("d").create_container("c", PartitionKey("/pk"))
-        for number in range(20):
+        for number in range(items):
             container.create_item({"id": f"i{number}", "pk": "p", "number": number})
-        found = container.query_items(text, partition_key="p", max_item_count=1000)
+        given = [{"name": "@from", "value": items // 2}, {"name": "@most", "value": items - 2}]
+        found = container.query_items(text, given, partition_key="p", max_item_count=1000)
         pages: list[list[Any]] = [list(page) for page in found.by_page()]
     assert len(pages) > 1
-    numbers = list(range(20))
-    expected = numbers[12:] if "WHERE" in text else numbers[:17] if "TOP" in text else numbers
+    numbers = list(range(items))
+    expected = numbers[items // 2 :] if "WHERE" in text else numbers[: items - 2] if "TOP" in text else numbers
     assert [each for page in pages for each in page] == expected
 
 

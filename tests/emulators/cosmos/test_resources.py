@@ -146,13 +146,13 @@ def test_what_is_missing_says_which_level(door: Door, container: ContainerProxy)
     database = door.database_of(container)
     key = {"x-ms-documentdb-partitionkey": '["x"]'}
     for path, substatus in (
-        (f"{container.container_link}/docs/none", "0"),
-        (f"dbs/{database}/colls/none/docs/none", "0"),
-        (f"dbs/{database}/colls/none", "0"),
+        (f"{container.container_link}/docs/none", None),
+        (f"dbs/{database}/colls/none/docs/none", None),
+        (f"dbs/{database}/colls/none", None),
         ("dbs/none/colls/none/docs/none", "1003"),
     ):
         answer = door.call("GET", path, headers=key)
-        assert (answer.status_code, answer.headers["x-ms-substatus"]) == (404, substatus), path
+        assert (answer.status_code, answer.headers.get("x-ms-substatus")) == (404, substatus), path
 
 
 @pytest.mark.read_in_sdk("azure-cosmos _container_recreate_retry_policy.py")
@@ -243,15 +243,14 @@ def test_the_account_advertises_the_endpoint_that_was_called(door: Door) -> None
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "dbs/d/clientencryptionkeys", 501),
         ("GET", "dbs/d/colls/c/docs/i/attachments", 501),
         ("PUT", "dbs/d", 405),
-        ("GET", "nonsense", 404),
-        ("GET", "dbs/d/nonsense/x", 404),
+        ("GET", "nonsense", 400),
+        ("GET", "dbs/d/nonsense/x", 400),
     ],
 )
 def test_what_is_not_there_is_never_a_success(door: Door, method: str, path: str, status: int) -> None:
-    """Known resources that are not built are 501, wrong verbs 405, unknown paths 404."""
+    """Known resources that are not built are 501, wrong verbs 405, unknown paths 400."""
     assert door.call(method, path).status_code == status
 
 

@@ -44,6 +44,18 @@ def test_a_delivery_says_what_it_is_in_its_headers(emulator: Emulator, webhook: 
     assert delivery.headers["content-type"] == "application/json; charset=utf-8"
 
 
+@pytest.mark.our_choice("docs delivery-properties drop what no header can hold; the same is done for aeg-data-version")
+def test_a_data_version_that_no_header_can_hold_is_left_out_of_it(emulator: Emulator, webhook: Subscriber) -> None:
+    """The event arrives with it; the header is empty."""
+    endpoint = emulator.topic("orders")
+    emulator.subscribe("orders", "sub", webhook.url)
+    for version in ("1\r\nx: y", "\u00fc", "1" * 5000):
+        emulator.publish(endpoint, [event(dataVersion=version)])
+    deliveries = webhook.wait_for(3)
+    assert {each.document[0]["dataVersion"] for each in deliveries} == {"1\r\nx: y", "\u00fc", "1" * 5000}
+    assert [each.headers["aeg-data-version"] for each in deliveries] == ["", "", ""]
+
+
 @pytest.mark.documented(RETRY)
 def test_a_failing_delivery_is_tried_again_on_the_schedule(emulator: Emulator, webhook: Subscriber) -> None:
     """Not before ten seconds have gone by on the clock, then with the count raised."""

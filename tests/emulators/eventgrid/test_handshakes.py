@@ -41,11 +41,13 @@ def test_an_event_grid_handshake_asks_with_a_code(emulator: Emulator, webhook: S
 
 @pytest.mark.documented(WEBHOOK)
 def test_a_cloud_events_handshake_asks_by_options(emulator: Emulator, webhook: Subscriber) -> None:
-    """With the origin, a callback and a rate."""
+    """With the origin, a callback and a rate, and no body of any type."""
     emulator.topic("orders", inputSchema="CloudEventSchemaV1_0")
     emulator.subscribe("orders", "sub", webhook.url)
     (asked,) = webhook.requests
     assert (asked.method, asked.headers["webhook-request-origin"]) == ("OPTIONS", "eventgrid.azure.net")
+    assert asked.headers["webhook-request-rate"].isdecimal()
+    assert (asked.body, "content-type" in asked.headers) == (b"", False)
     assert asked.headers["webhook-request-callback"].startswith(emulator.url)
 
 

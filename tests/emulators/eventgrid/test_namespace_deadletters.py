@@ -8,8 +8,10 @@ from typing import Any
 
 import orjson
 import pytest
+from azure.core.exceptions import HttpResponseError
 
 from emulators.eventgrid.application import create
+from emulators.eventgrid.limits import EVENT_DEPTH_MAX
 from tests.emulators.eventgrid.conftest import Emulator
 from tests.emulators.eventgrid.pulling import Pulling, provide, pulling
 from tests.emulators.eventgrid.test_deadletters import ACCOUNT, Blobs, letters_to
@@ -85,6 +87,23 @@ def test_an_event_that_nobody_receives_becomes_a_dead_letter(sales: Pulling, blo
     told = the_letter(sales, blobs)
     assert (told["deadletterreason"], told["deliveryattempts"]) == ("Event time to live was exceeded.", 0)
     assert "deliveryattemptutc" not in told
+
+
+@pytest.mark.our_choice("the service's own bound of nesting is not documented")
+def test_the_deepest_event_becomes_a_dead_letter_too(sales: Pulling, blobs: Blobs) -> None:
+    """What may be published can be buried; one level more may not be published."""
+    data: list[Any] = []
+    for _ in range(EVENT_DEPTH_MAX - 2):
+        data = [data]
+    sales.publish("1", data=data)
+    with pytest.raises(HttpResponseError, match="nests deeper"):
+        sales.publish("2", data=[data])
+    sales.consumer.reject(lock_tokens=sales.tokens())
+    sales.emulator.until(lambda: len(sales.emulator.control("GET", "/deadletters")["value"]) == 1)
+    sales.emulator.advance(300)
+    sales.emulator.until(lambda: bool(blobs.kept))
+    (content,) = blobs.kept.values()
+    assert orjson.loads(content)[0]["event"]["data"] == data
 
 
 @pytest.mark.our_choice("the emulator has one storage account")

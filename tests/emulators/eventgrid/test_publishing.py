@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from azure.eventgrid.aio import EventGridPublisherClient as AsyncPublisherClient
 
 from emulators.base.serving import Bind
 from emulators.base.tls import certificate_file, server_context
+from emulators.eventgrid import limits
 from emulators.eventgrid.application import Options, create
 from emulators.eventgrid.auth import DEVELOPMENT_KEY, SECOND_DEVELOPMENT_KEY, sign
 from tests.emulators.eventgrid.conftest import Emulator, event
@@ -138,13 +141,55 @@ def test_who_has_no_right_is_told_so(emulator: Emulator, headers: dict[str, str]
 @pytest.mark.parametrize("spelling", ["%Y-%m-%d %H:%M:%S+00:00", "%Y-%m-%dT%H:%M:%S", "%m/%d/%Y %I:%M:%S\u202f%p"])
 def test_a_token_opens_until_it_expires(emulator: Emulator, spelling: str, hours: int) -> None:
     """In each SDK's spelling of the expiry, also for the second key and in the Authorization header."""
-    endpoint = emulator.topic("orders")
     expiry = (datetime.now(UTC) + timedelta(hours=hours)).strftime(spelling)  # noqa: TID251
+    assert publish_until(emulator, expiry) == (200 if hours > 0 else 401)
+
+
+@pytest.mark.read_in_sdk(
+    "azure-messaging-eventgrid (Java): EventGridPublisherAsyncClient.generateSas, `M/d/yyyy h:m:s a`"
+)
+@pytest.mark.parametrize(("expiry", "status"), [("1/2/2100 3:4:5 PM", 200), ("1/2/2020 3:4:5 PM", 401)])
+def test_an_expiry_may_have_single_digits(emulator: Emulator, expiry: str, status: int) -> None:
+    """Java's minutes and seconds are not padded."""
+    assert publish_until(emulator, expiry) == status
+
+
+def publish_until(emulator: Emulator, expiry: str) -> int:
+    """The status of a publish with a token of that expiry, signed with the second key."""
+    endpoint = emulator.topic("orders")
     text = f"r={quote(endpoint + '?apiVersion=2018-01-01', safe='')}&e={quote(expiry, safe='')}"
     token = f"{text}&s={quote(sign(text, SECOND_DEVELOPMENT_KEY).decode(), safe='')}"
     sent = {"authorization": f"SharedAccessSignature {token}"}
-    answer = requests.post(endpoint, json=[event()], headers=sent, timeout=30)
-    assert answer.status_code == (200 if hours > 0 else 401)
+    return requests.post(endpoint, json=[event()], headers=sent, timeout=30).status_code
+
+
+@pytest.mark.our_choice("the service is .NET, whose reader skips a byte order mark and takes these forms of a date")
+def test_what_dotnet_reads_is_taken(emulator: Emulator) -> None:
+    """A byte order mark before the array; a time with a small z, in RFC 1123 or in the American form."""
+    endpoint = emulator.topic("orders")
+    times = ("2026-11-23T10:00:00z", "Mon, 23 Nov 2026 10:00:00 GMT", "11/23/2026 10:00:00 AM")
+    body = codecs.BOM_UTF8 + json.dumps([event(eventTime=each) for each in times]).encode()
+    headers = {"aeg-sas-key": DEVELOPMENT_KEY}
+    assert requests.post(endpoint, data=body, headers=headers, timeout=30).status_code == 200
+    for time in ("13/23/2026 10:00:00 AM", "11/23/2026 13:00:00 PM", "Mon, 99 Nov 2026 10:00:00 GMT", 5):
+        assert emulator.publish(endpoint, [event(eventTime=time)]).status_code == 400
+
+
+@pytest.mark.our_choice("the service's own bound is not documented; a defect's 500 would be none")
+def test_an_event_may_nest_to_a_bound(emulator: Emulator, webhook: Subscriber) -> None:
+    """The deepest is delivered as it is; one level more, or a thousand, is 400."""
+    endpoint = emulator.topic("orders")
+    emulator.subscribe("orders", "sub", webhook.url)
+    deepest = limits.EVENT_DEPTH_MAX - 1
+    for levels in (deepest + 1, 1000, 100_000):
+        body = json.dumps([event(data=0)]).replace('"data": 0', f'"data": {"[" * levels}{"]" * levels}')
+        answer = requests.post(endpoint, data=body, headers={"aeg-sas-key": DEVELOPMENT_KEY}, timeout=30)
+        assert (answer.status_code, inner_code(answer)) == (400, "InputJsonInvalid")
+    data: list[Any] = []
+    for _ in range(deepest - 1):
+        data = [data]
+    assert emulator.publish(endpoint, [event(data=data)]).status_code == 200
+    assert webhook.wait_for(1)[0].document[0]["data"] == data
 
 
 @pytest.mark.seen_on_azure(PARITY)

@@ -157,9 +157,19 @@ def test_arm_wants_a_token_a_version_and_a_known_path(emulator: Emulator) -> Non
     assert requests.get(topic, params=VERSION, timeout=30).status_code == 401
     missing = requests.get(topic, headers={"authorization": "Bearer x"}, timeout=30)
     assert missing.json()["error"]["code"] == "MissingApiVersionParameter"
+    other = requests.get(topic, params={"api-version": "latest"}, headers={"authorization": "Bearer x"}, timeout=30)
+    assert (other.status_code, other.json()["error"]["code"]) == (400, "InvalidApiVersionParameter")
+    deep = orjson.loads("[" * 300 + "]" * 300)
+    nested = emulator.arm("PUT", "/topics/orders", {"properties": {"eventTypeInfo": {"a": deep}}})
+    assert (nested.status_code, nested.json()["error"]["code"]) == (400, "InvalidRequestContent")
     assert emulator.arm("POST", "/topics/orders").status_code == 405
-    partner = emulator.arm("PUT", "/partnerTopics/p", {})
-    assert (partner.status_code, "partnerTopics/p" in partner.json()["error"]["message"]) == (501, True)
+    subscription = "/partnerTopics/p/eventSubscriptions/sub"
+    for method, path in (
+        ("PUT", "/partnerTopics/p"), ("GET", subscription), ("DELETE", subscription),
+        ("GET", "/partnerTopics/p/eventSubscriptions"),
+    ):  # fmt: skip
+        partner = emulator.arm(method, path, {})
+        assert (partner.status_code, "partnerTopics/p" in partner.json()["error"]["message"]) == (501, True)
 
 
 @pytest.mark.documented("articles/event-grid troubleshoot-errors, delivery-and-retry")
@@ -218,7 +228,7 @@ async def test_a_topic_leaves_no_subscription_behind(tmp_path: Path) -> None:
     async def call(app: Application, method: str, path: str, properties: object = None) -> int:
         headers = {"authorization": "Bearer x", "host": "h"}
         body = orjson.dumps({"properties": properties or {}})
-        answer = await app.handle(Request(method, f"{ARM}{path}?api-version=1", headers, body))
+        answer = await app.handle(Request(method, f"{ARM}{path}?api-version=2025-02-15", headers, body))
         return answer.status
 
     destination = {"endpointType": "WebHook", "properties": {"endpointUrl": "http://127.0.0.1:1/"}}

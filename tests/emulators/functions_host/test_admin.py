@@ -240,7 +240,6 @@ def test_restart_synctriggers_and_log(tmp_path: Path) -> None:
         ("GET", "functions/download"),
         ("GET", "vfs/"),
         ("GET", "instance/info"),
-        ("POST", "warmup"),
     ],
 )
 @pytest.mark.our_choice("what the real host has and this one has not is 501 by name")

@@ -16,7 +16,6 @@ NOT_BUILT = [
     '@app.event_hub_message_trigger(arg_name="x", connection="C", event_hub_name="h")',
     '@app.kafka_trigger(arg_name="x", topic="t", broker_list="b", event_hub_connection_string="C")',
     '@app.sql_trigger(arg_name="x", table_name="t", connection_string_setting="C")',
-    '@app.warm_up_trigger(arg_name="x")',
     '@app.dapr_topic_trigger(arg_name="x", pub_sub_name="p", topic="t")',
     '@app.generic_trigger(arg_name="x", type="rabbitMQTrigger", queueName="q")',
     '@app.generic_trigger(arg_name="x", type="orchestrationTrigger")',
@@ -60,6 +59,28 @@ def test_a_generic_trigger_is_that_of_its_type() -> None:
     with FunctionsTestHost(app, settings={"Store": "UseDevelopmentStorage=true"}) as host:
         assert host.send("take", "text")[0].succeeded
     assert seen == ["text"]
+
+
+@pytest.mark.read_in_sdk(
+    "azure-functions decorators/function_app.py: route(binding_arg_name=); worker tests queue_functions"
+)
+def test_a_named_parameter_may_be_the_answer() -> None:
+    """With binding_arg_name the answer is what that parameter is set to, or 200; what is returned goes elsewhere."""
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+    @app.route(route="told", binding_arg_name="answer")
+    @app.queue_output(arg_name="$return", queue_name="q", connection="Store")
+    def told(req: func.HttpRequest, answer: func.Out[func.HttpResponse]) -> bytes:
+        if req.params:
+            answer.set(func.HttpResponse("made", status_code=201))
+        return b"message"
+
+    with FunctionsTestHost(app, settings={"Store": "UseDevelopmentStorage=true"}, capture_outputs=True) as host:
+        answer = host.request("GET", "/api/told", params={"set": "1"})
+        assert (answer.status_code, answer.text) == (201, "made")
+        answer = host.request("GET", "/api/told")
+        assert (answer.status_code, answer.text) == (200, "")
+        assert [run.outputs["$return"] for run in host.invocations] == [b"message", b"message"]
 
 
 @pytest.mark.documented("learn.microsoft.com azure-functions functions-reference-python: outputs, func.Out, $return")

@@ -49,6 +49,15 @@ async def Told(blob: bytes):
 def Client(client: sdk.BlobClient):
     logging.info("client of %s has %s", client.blob_name, client.download_blob().readall())
 
+@app.blob_trigger(arg_name="blob", path="everything", **STORE)
+def Any(blob: func.InputStream):
+    logging.info("any blob: %s", blob.name)
+
+@app.route(route="listed")
+@app.blob_input(arg_name="container", path="everything", **STORE)
+def Listed(req, container: sdk.ContainerClient):
+    return " ".join(container.list_blob_names())
+
 @app.route(route="stream/{name}")
 @app.blob_input(arg_name="blob", path="store/{name}.txt", **STORE)
 def Stream(req, blob: sdk.StorageStreamDownloader):
@@ -234,6 +243,16 @@ def test_outputs_write_a_blob_under_a_made_up_name(host: RunningHost, blobs: Blo
     assert content(blobs, "written", f"some/{guid}.txt") == b"text"
 
 
+@pytest.mark.read_in_sdk(f"{EXTENSION} BlobPathSource.cs, FixedBlobPathSource.cs: a container name only")
+def test_a_path_may_be_a_container(host: RunningHost, blobs: BlobServiceClient) -> None:
+    """A trigger runs on each of its blobs, a container's client needs no blob."""
+    host.until_listening("Any")
+    put(blobs, "everything", "deep/one.txt", b"1")
+    host.turn_clock(10)
+    host.until("any blob: everything/deep/one.txt")
+    assert host.call("GET", "/api/listed").text == "deep/one.txt"
+
+
 @pytest.mark.documented(f"{TRIGGER}: blob name patterns")
 @pytest.mark.parametrize(
     ("pattern", "path", "found"),
@@ -244,7 +263,9 @@ def test_outputs_write_a_blob_under_a_made_up_name(host: RunningHost, blobs: Blo
         ("c/original-{name}", "c/copy-1", None),
         ("c/exact.txt", "c/exact.txt", {}),
         ("c/exact.txt", "c/exact+txt", None),
-        ("{c}/{c}-x", "a/a-x", {"c": "a"}),
+        ("c/{n}/{n}-x", "c/a/a-x", {"n": "a"}),
+        ("whole", "whole/a/b.txt", {}),
+        ("whole", "wholesale/a", None),
     ],
 )
 def test_patterns(pattern: str, path: str, found: dict[str, Any] | None) -> None:
@@ -263,7 +284,8 @@ def test_a_pattern_with_no_name_is_refused() -> None:
 @pytest.mark.parametrize(
     ("decorator", "reason"),
     [
-        ('@app.blob_trigger(arg_name="x", path="onlycontainer", connection="Store")', "Invalid blob path"),
+        ('@app.blob_trigger(arg_name="x", path="c/", connection="Store")', "Invalid blob trigger path 'c/'."),
+        ('@app.blob_trigger(arg_name="x", path="{c}/n", connection="Store")', "cannot contain {resolve} tokens"),
         (
             '@app.blob_trigger(arg_name="x", path="c/{n}", connection="None")',
             "Storage account connection string 'None'",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from azure.cosmos import ContainerProxy, DatabaseProxy, PartitionKey
+from azure.cosmos.partition_key import NonePartitionKeyValue
 
 from emulators.base.ids import Ids
 from tests.emulators.functions_host.conftest import Cosmos
@@ -29,6 +30,11 @@ def told(documents):
 @app.route(route="one/{pk}/{id}")
 @app.cosmos_db_input(arg_name="found", id="{id}", partition_key="{pk}", **HERE)
 def One(req, found: func.DocumentList):
+    return told(found)
+
+@app.route(route="keyless/{id}")
+@app.cosmos_db_input(arg_name="found", id="{id}", **HERE)
+def Keyless(req, found: func.DocumentList):
     return told(found)
 
 @app.route(route="asked")
@@ -133,6 +139,15 @@ def test_an_item_by_id_and_partition_key(host: RunningHost) -> None:
     assert asked(host, "one/p3/7") == [{"id": "7", "pk": "p3", "n": 5, "colour": "green"}]
     assert asked(host, "one/p3/none") == [None]
     assert asked(host, "one/p2/7") == [None]
+
+
+@pytest.mark.read_in_sdk("azure-webjobs-sdk-extensions CosmosDBItemValueBinder.cs: PartitionKey.None")
+def test_an_item_by_id_alone(host: RunningHost, items: ContainerProxy) -> None:
+    """Without a partition key it is the item that has none; one that has is not found."""
+    items.create_item({"id": "keyless", "n": 77})
+    assert [each["n"] for each in asked(host, "keyless/keyless")] == [77]
+    assert asked(host, "keyless/7") == [None]
+    items.delete_item("keyless", NonePartitionKeyValue)
 
 
 @pytest.mark.documented(f"{INPUT}: SqlQuery with binding expressions")

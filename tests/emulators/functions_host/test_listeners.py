@@ -31,7 +31,7 @@ class Breaking:
 async def test_a_listener_that_breaks_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """The console and the health endpoint name it."""
     clock = Clock()
-    listeners = Listeners([Breaking()], clock, Console(clock))
+    listeners = Listeners([Breaking()], clock, Console(clock), lambda: None)
     listeners.start()
     async with asyncio.timeout(5):
         while "Broken" not in listeners.failures:

@@ -190,18 +190,6 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
         host.until("The worker process ended with exit code 3; a new one is started.")
 
 
-@pytest.mark.read_in_sdk("azure-functions-host WorkerProcessCountOptions.cs")
-def test_several_worker_processes_serve_one_port(tmp_path: Path) -> None:
-    """FUNCTIONS_WORKER_PROCESS_COUNT=2 answers from two processes."""
-    with running_host(write_app(tmp_path, APP, values={"FUNCTIONS_WORKER_PROCESS_COUNT": "2"})) as host:
-        seen: set[str] = set()
-        for _ in range(500):
-            seen.add(host.call("GET", "/api/pid").text)
-            if len(seen) == 2:
-                break
-        assert len(seen) == 2
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 @pytest.mark.our_choice("SIGTERM drains: what was begun is answered")
 def test_sigterm_drains_and_exits_0(tmp_path: Path) -> None:
@@ -265,6 +253,27 @@ def test_a_fault_rule_fails_a_function(tmp_path: Path) -> None:
         rule = {"match": {"function": "Pid"}, "act": {"status": 503}, "times": 1}
         assert host.call("POST", "/admin/emulator/faults", json=rule, headers=CONTROL).status_code == 201
         assert [host.call("GET", "/api/pid").status_code for _ in range(2)] == [503, 200]
+
+
+@pytest.mark.parametrize("file", ["bin/extensions.json", "extensions.csproj"])
+@pytest.mark.read_in_sdk("azure-functions-host ScriptStartupTypeLocator.cs: without a bundle, extensions of the app")
+def test_an_app_may_bring_its_extensions_itself(tmp_path: Path, file: str) -> None:
+    """What `func extensions install` leaves in the app's folder registers binding types as a bundle does."""
+    source = (
+        APP
+        + """
+@app.queue_trigger(arg_name="message", queue_name="q", connection="Store")
+def Take(message: str) -> None:
+    pass
+"""
+    )
+    root = write_app(tmp_path, source, host={"extensionBundle": {}}, values={"Store": "UseDevelopmentStorage=true"})
+    with running_host(root) as host:
+        host.until("The 'Take' function is in error: The binding type(s) 'queueTrigger' are not registered.")
+    (root / file).parent.mkdir(exist_ok=True)
+    (root / file).write_text("{}")
+    with running_host(root) as host:
+        assert "Take" not in host.call("GET", "/admin/emulator/health").json()["inError"]
 
 
 @pytest.mark.read_in_sdk("azure_functions_worker dispatcher.py: PYTHON_SCRIPT_FILE_NAME")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 _PATTERNS_KEPT = 256
@@ -41,26 +41,41 @@ def like(pattern: str, escape: str | None = None) -> Callable[[str], bool]:
     return matches
 
 
+def only_match(pattern: str, escape: str | None = None) -> str | None:
+    """The one string that a LIKE pattern without wildcards matches, None for a pattern with some."""
+    steps = list(_steps(pattern, escape))
+    return None if any(kind for kind, _ in steps) else "".join(text for _, text in steps)
+
+
 def _pieces(pattern: str, escape: str | None) -> list[list[str]]:
     """What stands between the %: for each character of the text that it matches, a regular expression."""
     pieces: list[list[str]] = [[]]
+    for kind, text in _steps(pattern, escape):
+        if kind == "%":
+            pieces.append([])
+        elif kind == "_":
+            pieces[-1].append(".")
+        else:
+            pieces[-1].append(_set(text) if kind else re.escape(text))
+    return pieces
+
+
+def _steps(pattern: str, escape: str | None) -> Iterator[tuple[str, str]]:
+    """(wildcard, text) for each step of a pattern; the text of a set is what stands inside it."""
     at = 0
     while at < len(pattern):
         character = pattern[at]
         if escape is not None and character == escape and at + 1 < len(pattern):
             at += 1
-            pieces[-1].append(re.escape(pattern[at]))
-        elif character == "%":
-            pieces.append([])
-        elif character == "_":
-            pieces[-1].append(".")
+            yield "", pattern[at]
+        elif character in ("%", "_"):
+            yield character, ""
         elif character == "[" and (end := pattern.find("]", at + 2)) > 0:
-            pieces[-1].append(_set(pattern[at + 1 : end]))
+            yield character, pattern[at + 1 : end]
             at = end
         else:
-            pieces[-1].append(re.escape(character))
+            yield "", character
         at += 1
-    return pieces
 
 
 def _set(inner: str) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from emulators.cosmos.sql.errors import QueryUnservable
+from emulators.cosmos.sql.errors import QueryRefused, QueryUnservable
 from emulators.cosmos.sql.functions import Context
 from emulators.cosmos.sql.keys import admitted_keys
 from emulators.cosmos.sql.plan import make_plan
+from emulators.cosmos.sql.search import search_plan
 from emulators.cosmos.sql.statement import Statement, prepare
 from emulators.cosmos.sql.values import UNDEFINED, Value
 
@@ -70,6 +71,12 @@ def test_a_plan_is_what_the_service_recorded(case: dict[str, Any]) -> None:
         ("ABS(c.pk) = 1", [(1,), (-1,)]),
         ("c.pk LIKE 'abc'", [("abc",)]),
         ("c.pk LIKE 'a%'", None),
+        ("c.pk LIKE '5$%' ESCAPE '$'", [("5%",)]),
+        ("c.pk LIKE '5$%%' ESCAPE '$'", None),
+        ("c.n = (SELECT VALUE c.m FROM c WHERE c.pk = 1)", [(1,)]),
+        ("c.pk = 2 AND c.n > (SELECT VALUE c.m FROM c WHERE c.pk = 1)", []),
+        ("c.n = (SELECT VALUE c.m FROM c IN c.tags WHERE c.pk = 1)", None),
+        ("c.n = (SELECT VALUE COUNT(1) FROM c WHERE c.pk = 1)", None),
         ("ARRAY_CONTAINS([1, 2], c.pk)", [(1,), (2,)]),
         ("ARRAY_CONTAINS([1, 2], c.pk) AND c.pk = 3", []),
         ("c.pk = 1 AND c.pk = 2", []),
@@ -102,3 +109,71 @@ def test_a_key_of_several_paths_is_known_by_all_of_them_or_by_a_prefix_where_hie
     assert keys(prefix, "a.b", "d") is None
     assert keys(prefix, "a.b", "d", prefixes=True) == [(2,)]
     assert keys(prepare("SELECT 5"), "a") == []
+
+
+@pytest.mark.documented("learn.microsoft.com/cosmos-db/query/distinct: COUNT over a DISTINCT subquery, in some SDKs")
+@pytest.mark.parametrize(
+    ("query", "alias", "value"),
+    [
+        ("SELECT VALUE COUNT(1) FROM (SELECT DISTINCT c.a FROM c)", "", True),
+        ("SELECT COUNT(1) FROM (SELECT DISTINCT c.a FROM c) AS s", "$1", False),
+        ("SELECT COUNT(s) AS n FROM (SELECT DISTINCT c.a FROM c) AS s", "n", False),
+    ],
+)
+def test_distinct_values_are_counted_by_the_client(query: str, alias: str, value: bool) -> None:
+    """Each partition gives its distinct rows; the client drops the repeated ones and counts the rest."""
+    plan = make_plan(prepare(query).query, {}, one_key=False)
+    info = plan.query_info()
+    assert (info["distinctType"], info["dCountInfo"]) == ("Unordered", {"dCountAlias": alias})
+    assert (info["rewrittenQuery"], info["hasSelectValue"]) == ("SELECT DISTINCT c.a\nFROM c", value)
+    assert plan.features == {"DCount", "Distinct"}
+
+
+@pytest.mark.documented("learn.microsoft.com/cosmos-db/query/group-by: no aggregates over a subquery with GROUP BY")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT COUNT(s) FROM (SELECT AVG(c.n) FROM c GROUP BY c.a) AS s",
+        "SELECT VALUE SUM(s.a) FROM (SELECT DISTINCT c.a FROM c) AS s",
+        "SELECT * FROM (SELECT DISTINCT c.a FROM c) AS s",
+    ],
+)
+def test_nothing_else_over_a_gathering_subquery_crosses_partitions(query: str) -> None:
+    """It is refused over several partitions and needs no plan under one key."""
+    with pytest.raises(QueryUnservable, match="subquery with GROUP BY or DISTINCT"):
+        make_plan(prepare(query).query, {}, one_key=False)
+    assert make_plan(prepare(query).query, {}, one_key=True).query_info()["rewrittenQuery"] == ""
+
+
+@pytest.mark.seen_on_azure(RECORDED)
+@pytest.mark.parametrize("key", ["UPPER(c.a)", "c.a + 1", "c", "1"])
+def test_a_sort_key_must_be_a_path(key: str) -> None:
+    """Anything else is refused with the code 2206, a number, and without a place."""
+    statement = prepare(f"SELECT * FROM c ORDER BY {key}")
+    with pytest.raises(QueryRefused, match="could not be mapped to a document path") as refusal:
+        make_plan(statement.query, {}, one_key=False)
+    assert [(each.code, each.start) for each in refusal.value.findings] == [(2206, None)]
+
+
+@pytest.mark.seen_on_azure(RECORDED)
+def test_syntax_is_read_to_the_end_before_functions_are_counted() -> None:
+    """A text with too many user-defined functions and a stray comma is told of the comma."""
+    calls = ", ".join(f"udf.f(c.n{number})" for number in range(12))
+    for text, code in ((f"SELECT {calls}, FROM c", "SC1001"), (f"SELECT {calls} FROM c", "SC3005")):
+        with pytest.raises(QueryRefused) as refusal:
+            prepare(text)
+        assert [each.code for each in refusal.value.findings] == [code]
+
+
+@pytest.mark.seen_on_azure("the .NET SDK's recorded hybrid plans (QueryPlanRetrieverTests)")
+@pytest.mark.parametrize(
+    ("rewrites", "shown"), [(True, "({} ?? 1.79769e+308)"), (False, "(-1 * ({} ?? 1.79769e+308))")]
+)
+def test_a_negative_weight_turns_a_score_only_where_the_client_does_not_sort(rewrites: bool, shown: str) -> None:
+    """Without the rewriting of ORDER BY the score itself is turned, so that more is better."""
+    query = prepare(
+        "SELECT TOP 5 * FROM c ORDER BY RANK RRF(VectorDistance(c.v, [1]), VectorDistance(c.w, [2]), [1, -2])"
+    )
+    info, _ = search_plan(query.query, {}, non_streaming=True, rewrites_order=rewrites)
+    texts = [each["rewrittenQuery"] for each in info["componentQueryInfos"]]
+    assert all(shown.format("_VectorScore(c.w, [2])") in text for text in texts)
