@@ -55,6 +55,9 @@ ORDERS = 150
 COMMANDS = 2 * ORDERS
 IDLE_COMMANDS = 40
 """Commands of one round whose lag is measured, one at a time."""
+WARM_ORDERS = 20
+WARM_LOOK_SECONDS, WARM_CPU_SECONDS = 2.0, 0.1
+"""A host that uses less than so much CPU in so long has come to rest."""
 POLL_SECONDS = 0.001
 SETTLE_SECONDS_MAX = 60.0
 
@@ -101,7 +104,8 @@ class Side:
     measured: Measured = field(default_factory=Measured)
 
     async def round(self) -> None:
-        """Measure once."""
+        """Measure once, when it is warm."""
+        await self._warm_up()
         before = await self.spent()
         began = time.perf_counter()
         await self.burst("busy-")
@@ -113,9 +117,20 @@ class Side:
         self.measured.calls, self.measured.units = each.calls, each.units
         await self._measure_lag()
 
-    async def burst(self, prefix: str) -> None:
+    async def _warm_up(self) -> None:
+        """First uses are behind it and its host's spare process has started: neither is the cost of a command."""
+        await self.burst("warm-", WARM_ORDERS)
+        deadline = time.perf_counter() + SETTLE_SECONDS_MAX
+        while time.perf_counter() < deadline:
+            before = await self.spent()
+            await asyncio.sleep(WARM_LOOK_SECONDS)
+            if (await self.spent()).app_seconds - before.app_seconds < WARM_CPU_SECONDS:
+                return
+        raise TimeoutError(f"{self.name}: its host does not come to rest")
+
+    async def burst(self, prefix: str, orders: int = ORDERS) -> None:
         """Lead a round's orders through two statuses, so many clients at once."""
-        left = iter(f"{prefix}{number}" for number in range(ORDERS))
+        left = iter(f"{prefix}{number}" for number in range(orders))
 
         async def client() -> None:
             for order in left:
