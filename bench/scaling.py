@@ -20,6 +20,7 @@ from typing import Any
 
 import aiohttp
 
+from bench import page
 from bench.cosmos_size import Account
 from bench.order_service import COMMANDS, SERVICE, Side, Spent, side
 from order_events import OrderStatus, OrderStatusUpdated
@@ -142,15 +143,30 @@ def _cost(spent: Spent, of: str) -> float:
     return {"CPU": spent.app_seconds + spent.emulator_seconds, "calls": spent.calls, "units": spent.units}[of]
 
 
+def markdown(found: Mapping[int, Spent]) -> str:
+    """Each size's figures as a table."""
+    lines = [
+        "| orders there already | Cosmos DB calls | request units | app CPU ms | emulators CPU ms |",
+        "|---:|---:|---:|---:|---:|",
+    ]
+    for size, each in found.items():
+        cpu = f"{1000 * each.app_seconds:.2f} | {1000 * each.emulator_seconds:.2f}"
+        lines.append(f"| {size:,} | {each.calls:.2f} | {each.units:.2f} | {cpu} |")
+    return "\n".join(lines)
+
+
 def main() -> int:
     """Print each size's figures and how much the dearest is above the first."""
     parser = argparse.ArgumentParser(prog="python -m bench.scaling", description=__doc__)
     parser.add_argument("--orders", type=int, nargs="+", default=SIZES, help="sizes, rising (1000 100000 1000000)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds at each size (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/PERFORMANCE.md")
     chosen = parser.parse_args()
-    found = report(asyncio.run(measure(chosen.orders, chosen.rounds)))
-    print(json.dumps(found, indent=2))
+    found = asyncio.run(measure(chosen.orders, chosen.rounds))
+    if chosen.write:
+        page.put("growth of orders", markdown(found))
+    print(json.dumps(report(found), indent=2))
     return 0
 
 

@@ -17,6 +17,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import aiohttp
+from azure.core.exceptions import AzureError
+
 from emulators.base.tls import authority_directory, certificate_file, local_authority
 from emulators.cosmos.account import WELL_KNOWN_KEY as COSMOS_KEY
 from emulators.eventgrid.auth import DEVELOPMENT_KEY as EVENTGRID_KEY
@@ -24,6 +27,7 @@ from local import azurite
 from local.azurite import StorageAddress
 from local.environment import ROOT
 from local.provision import (
+    ProvisioningFailed,
     provision_cosmos,
     provision_eventgrid,
     provision_faults,
@@ -39,6 +43,8 @@ WEBHOOK_KEY = "eventgrid_extension"
 SERVICES = ("azurite", "cosmos", "eventgrid", "functions")
 STOP_ORDER = ["functions", "eventgrid", "cosmos", "azurite"]
 """No function may run when its stores have gone."""
+PROVISION_AGAIN_SECONDS, PROVISION_AGAIN_SECONDS_MAX = 0.5, 20.0
+"""How often and how long what a restarted service has to hold is made again when that fails."""
 FREE_PORTS = range(20000, 30000)
 """Below every system's range for outgoing connections, so that a port found free stays free until it is bound."""
 
@@ -168,7 +174,16 @@ async def _start(stack: Stack) -> None:
 
 
 async def _restarted(stack: Stack, name: str) -> None:
-    await _provision(stack, name)
+    """Provision again; what fails is tried again for a while, since whatever made the service die may not be over."""
+    deadline = time.monotonic() + PROVISION_AGAIN_SECONDS_MAX
+    while True:
+        try:
+            await _provision(stack, name)
+            break
+        except (ProvisioningFailed, AzureError, aiohttp.ClientError):
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(PROVISION_AGAIN_SECONDS)
     _write_state(stack)
 
 

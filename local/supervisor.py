@@ -86,6 +86,12 @@ class Supervisor:
         """The process id of a running service."""
         return self._running[name].process.pid
 
+    def is_steady(self, name: str) -> bool:
+        """Whether the service serves, and one more death of it would not be one too many."""
+        running = self._running[name]
+        recent = [each for each in running.deaths if time.monotonic() - each <= DEATHS_WITHIN_SECONDS + 1]
+        return running.ready.is_set() and running.process.returncode is None and len(recent) < DEATHS_MAX - 1
+
     def say(self, name: str, line: str) -> None:
         """Print one line of `name`'s in the common stream."""
         if self._quiet:
@@ -152,8 +158,11 @@ class Supervisor:
         else:
             died.cancel()
             how = f"{name} was not ready after {START_SECONDS_MAX} s"
-        shown = "" if not self._quiet else "\n" + "\n".join(running.last_words)
-        raise ServiceFailed(f"{how}.{shown}")
+        raise ServiceFailed(f"{how}.{self._last_words(running)}")
+
+    def _last_words(self, running: _Running) -> str:
+        """For a message: what the service said last, unless everybody has seen it already."""
+        return "\n" + "\n".join(running.last_words) if self._quiet else ""
 
     async def _keep(self, name: str) -> None:
         """Restart the service whenever it dies, until it dies too often."""
@@ -166,7 +175,8 @@ class Supervisor:
             running.deaths.append(time.monotonic())
             often = len(running.deaths) == DEATHS_MAX
             if often and running.deaths[-1] - running.deaths[0] <= DEATHS_WITHIN_SECONDS:
-                self._give_up(f"{name} died {DEATHS_MAX} times in {DEATHS_WITHIN_SECONDS} s (last exit code {code}).")
+                how = f"{name} died {DEATHS_MAX} times in {DEATHS_WITHIN_SECONDS} s (last exit code {code})."
+                self._give_up(how + self._last_words(running))
                 return
             self.say("local", f"{name} died with exit code {code}; starting it again with its data")
             revived = await self._spawn(running.service)

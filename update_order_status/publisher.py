@@ -44,7 +44,7 @@ class Publisher:
     ) -> None:
         self._client = client
         self._requests = Gathering(
-            client.send, bytes_max=EVENT_GRID_REQUEST_BYTES_MAX, wait_seconds_max=GATHER_SECONDS_MAX
+            self._post, bytes_max=EVENT_GRID_REQUEST_BYTES_MAX, wait_seconds_max=GATHER_SECONDS_MAX
         )
         self._orders = orders
         self._envelope = envelope
@@ -77,6 +77,11 @@ class Publisher:
             log.warning("publishing deferred", events=len(envelopes), reason=_first_line(failure))
             return False
         return True
+
+    async def _post(self, envelopes: list[dict[str, Any]]) -> None:
+        """One request, ended by its own budget: whoever waits for it may have stopped waiting before."""
+        async with asyncio.timeout(self._budget_seconds):
+            await self._client.send(envelopes)
 
     def _spans(self, events: Sequence[OrderStatusUpdated], by: Sender) -> ExitStack:
         """A span for each event in its own trace: one request may carry events of many, and the relay's is none."""

@@ -36,7 +36,8 @@ def parse_operations(body: object) -> tuple[list[dict[str, Any]], str]:
             "The number of patch operations can't exceed '10'. Please refer to https://aka.ms/cosmosdbpatchdocs",
         )
     for number, operation in enumerate(operations, 1):
-        if not isinstance(operation, dict) or operation.get("op") not in _APPLY:
+        name = operation.get("op") if isinstance(operation, dict) else None
+        if not isinstance(name, str) or name not in _APPLY:
             raise Refused(
                 errors.BAD_REQUEST, f"For Operation({number}): The operation is not a known one. {_LEARN_MORE}"
             )

@@ -8,8 +8,7 @@ import os
 import random
 import signal
 import sys
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,12 +17,9 @@ import aiohttp
 
 from emulators.base.control import CONTROL_HEADER
 from local.stack import SERVICES, Stack
-from local.supervisor import DEATHS_MAX, DEATHS_WITHIN_SECONDS
 
 GAP_SECONDS = (0.4, 1.5)
 """Between one disaster and the next."""
-DEATH_UNNOTICED_SECONDS_MAX = 5.0
-"""How much later than the kill the supervisor may count the death, on a machine that is busy with all this."""
 STALL_SECONDS = (0.5, 4.0)
 STARVE_SECONDS = (0.5, 3.0)
 RULE_SECONDS = 3.0
@@ -60,9 +56,8 @@ class Disasters:
     dice: random.Random
     kill_share: float = KILL_SHARE
     done: Counter[str] = field(default_factory=Counter)
-    _killed: dict[str, deque[float]] = field(
-        default_factory=lambda: {name: deque(maxlen=DEATHS_MAX - 1) for name in SERVICES}
-    )
+    _killed: dict[str, int] = field(default_factory=dict)
+    """The last process of each service that was killed: its end may not have been noticed yet."""
 
     @property
     def kills(self) -> int:
@@ -90,11 +85,11 @@ class Disasters:
         await asyncio.sleep(self.dice.uniform(*GAP_SECONDS))
 
     async def _kill(self, service: str) -> bool:
-        """kill -9, unless it would be one death more than the supervisor allows in its time."""
-        killed, now = self._killed[service], time.monotonic()
-        if len(killed) == killed.maxlen and now - killed[0] <= DEATHS_WITHIN_SECONDS + DEATH_UNNOTICED_SECONDS_MAX:
+        """kill -9 what serves, unless it would be one death more than the supervisor allows in its time."""
+        process = self.stack.supervisor.process_id(service)
+        if process == self._killed.get(service) or not self.stack.supervisor.is_steady(service):
             return False
-        killed.append(now)
+        self._killed[service] = process
         return self._signal(service, signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
 
     async def _stall(self, service: str) -> bool:

@@ -97,7 +97,7 @@ async def backlog(*, events: int, seed: int, as_json: bool) -> int:
 
 
 async def _lay_out(stack: Stack, orders: int, seed: int) -> None:
-    """Write the orders and publish their events, requests of a hundred orders each, versions apart from each other."""
+    """Write the orders and publish their events, a hundred orders a request, in no order."""
     transport = AioHttpTransport(use_env_settings=False)
     settings = app_settings(stack.options.app) | stack.settings()
     credential = AzureKeyCredential(settings["EventGridTopicKey"])

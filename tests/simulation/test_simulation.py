@@ -11,6 +11,10 @@ from tests.simulation.exploration import explore_scripts, explorer, find_mistake
 from tests.simulation.scripts import SCRIPTS, working_day
 from tests.simulation.variants import VARIANTS
 
+pytestmark = pytest.mark.timeout(600)
+"""Seconds of CPU become minutes on a machine that is busy; and a timeout in the middle of a history looks like a fault
+that no history has."""
+
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_no_single_fault_loses_doubles_or_diverges_anything(script: str) -> None:
