@@ -39,6 +39,10 @@ NOT_RUN = {
     "python -m local test --target=azure tests/emulators/cosmos -rs": "tests/target runs it on a stand-in for Azure",
     "python -m local test --target=azure tests/emulators/cosmos --record-differences": "likewise",
     "pip install local-azure-emulators pytest -r requirements.txt": "tests/packaging installs the wheel of this tree",
+    "pip install . azure-eventgrid": "tests/packaging installs the wheel of this tree",
+    "python receive.py": "it runs until Ctrl-C: tests/emulators/eventgrid/test_command.py runs all three",
+    "python -m emulators.eventgrid --config eventgrid.toml": "likewise",
+    "python publish.py": "likewise",
     "python -m pytest": "tests/examples runs it in a copy of each example",
     "python -m local conformance --target azure --quick": "it asks an account for half an hour",
 }

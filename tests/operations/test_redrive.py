@@ -63,7 +63,7 @@ def bury(
         )
         for event in events
     ]
-    letters.upload_blob(blob_path("order-read-model", now, Ids().guid()), json.dumps(contents))
+    letters.upload_blob(blob_path("order-read-model", now, Ids().guid()), b"[" + b",".join(contents) + b"]")
 
 
 def listed(outcome: Any) -> list[str | None]:
