@@ -27,6 +27,8 @@ from bench.raw_asgi import WORK_ROUNDS
 
 IN_FLIGHT = 16
 POLL_SECONDS = 0.005
+SPARE_SECONDS = 2.0
+"""After that a host's spare process, which a reload will need, has its imports done and uses no core."""
 WORK_SHARE = 16
 """One call in so many is made of the function that computes: it takes that much longer."""
 HOST = ("emulators.functions_host", "start", "--port", "0", "--exit-when-stdin-closes", "--user-log-level", "none")
@@ -155,11 +157,12 @@ def measure(rounds: int, calls: int) -> dict[str, list[float]]:
                 figures["CPU, sync function"].append(cpu_per_call(host, "/api/sync", calls) / raw)
                 one = asyncio.run(load(host.url + "/api/work", calls // WORK_SHARE))
             with serving(root, HOST, FUNCTIONS_WORKER_PROCESS_COUNT="2") as pair:
+                time.sleep(SPARE_SECONDS)
                 figures["two workers against one"].append(
                     asyncio.run(load(pair.url + "/api/work", calls // WORK_SHARE)) / one
                 )
             with serving(root, HOST) as host:
-                time.sleep(2)  # the spare process has its imports done
+                time.sleep(SPARE_SECONDS)
                 figures["reload, seconds"].append(reload_seconds(root, host, f"v{number}"))
             (root / "function_app.py").write_text(SOURCE)
     return figures
