@@ -103,8 +103,11 @@ class Disasters:
         return True
 
     async def _starve(self, service: str) -> bool:
-        """No file of the process may grow: its disk is full, as far as it can tell. Linux only."""
-        if sys.platform != "linux":
+        """No file of a process that serves may grow: its disk is full, as far as it can tell. Linux only.
+
+        One that is only starting would end instead, which is a death like a kill's.
+        """
+        if sys.platform != "linux" or not self.stack.supervisor.is_steady(service):
             return False
         import resource
 
