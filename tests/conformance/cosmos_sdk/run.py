@@ -34,8 +34,8 @@ QUICK = re.compile(
 )
 """The files of `--quick`: the synchronous half of what touches the server most."""
 TIMED = re.compile(r"timeouts|retry|fault injection|logging")
-"""Areas whose tests race clocks and count background calls. `--quick` leaves them out; in a whole run one that is lost is
-told and does not fail it: a client that waits 3 µs for an answer gets it or not as its own threads please."""
+"""Areas whose tests race clocks and count background calls. `--quick` leaves them out; in a whole run one that is lost
+is told and does not fail it: a client that waits 3 µs for an answer gets it or not as its own threads please."""
 
 
 @dataclass(frozen=True, slots=True)
