@@ -95,11 +95,13 @@ class Scope:
         oldest = place_of(self.container.number, self.range.oldest_id)
         return oldest << COUNTER_BITS, (self.range.place + 1) << COUNTER_BITS
 
-    def where(self, *, after: int = -1, indexed: bool = False, by_position: bool = False) -> tuple[str, list[Any]]:
+    def where(
+        self, *, after: int = -1, until: int | None = None, indexed: bool = False, by_position: bool = False
+    ) -> tuple[str, list[Any]]:
         """The condition in SQL and its bindings, of what lies beyond the position `after`.
 
         `indexed`: in the words that an index of paths needs. `by_position`: found along the primary key, which is
-        quickest where the scope is a large part of its physical partition.
+        quickest where the scope is a large part of its physical partition; there alone `until` is the last position.
         """
         # A unary plus keeps SQLite from looking a column up that is not what the scope is found by.
         bindings: list[Any]
@@ -107,8 +109,9 @@ class Scope:
             sql, bindings = f"place=? AND {indexes.belongs(self.container.number)}", [self.range.place]
         elif self.is_whole or by_position:
             oldest, end = self.positions
+            # One upper bound: SQLite stops at the first that it is given, and would only look at a second.
             sql = "position>=? AND position<? AND +place=?"
-            bindings = [max(oldest, after + 1), end, self.range.place]
+            bindings = [max(oldest, after + 1), end if until is None else until + 1, self.range.place]
         else:
             sql, bindings = "place=? AND +position>?", [self.range.place, after]
         if not self.is_whole:
@@ -213,9 +216,7 @@ def scan(
     by_position: bool = False,
 ) -> Iterator[tuple[int, bytes]]:
     """(position, JSON) of the documents in `scope` beyond `after`, up to `until`, in the order of their positions."""
-    condition, values = scope.where(after=after, by_position=by_position)
-    if until is not None:
-        condition, values = f"{condition} AND position<=?", [*values, until]
+    condition, values = scope.where(after=after, until=until, by_position=by_position)
     extra = f" AND ({where})" if where else ""
     return connection.execute(
         f"SELECT position, {BODY} FROM document WHERE {condition}{extra} ORDER BY position LIMIT ?",
