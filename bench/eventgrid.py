@@ -216,7 +216,8 @@ async def backlog(bench: Bench) -> Figures:
             large = await bench.delivery_rate("/many")
             await bench.load(few, DELIVERED)
             ratios.append(large / await bench.delivery_rate("/few"))
-    print(f"memory before and with {bench.queued} queued: {memory[0]:.0f} and {memory[1]:.0f} MiB")
+    told = f"memory before and with {bench.queued} queued: {memory[0]:.0f} and {memory[1]:.0f} MiB"
+    print(told, file=sys.stderr)  # stdout is for the figures, with --json for them alone
     return {f"delivery rate with {bench.queued} queued": ratios}
 
 
