@@ -108,15 +108,12 @@ def estimate(rate: int) -> Estimate:
     stored = rate * 24 * 3600 * KEPT_DAYS * STORED_KB / 1e6
     instances = math.ceil(rate * APP_CPU_SECONDS / (UTILISATION * INSTANCE_CORES))
     per_month = rate * SECONDS / 1e6
-    dollars = {
-        "Cosmos DB, provisioned throughput": provisioned / 100 * HOURS * _price("Cosmos DB, provisioned throughput"),
-        "Cosmos DB, storage": stored * _price("Cosmos DB, storage"),
-        "Event Grid, operations": per_month * EVENT_GRID_OPERATIONS * _price("Event Grid, operations"),
-        "Flex Consumption, active memory": instances
-        * INSTANCE_GB
-        * SECONDS
-        * _price("Flex Consumption, active memory"),
-        "Flex Consumption, executions": per_month * EXECUTIONS * _price("Flex Consumption, executions"),
+    bought = {
+        "Cosmos DB, provisioned throughput": provisioned / 100 * HOURS,
+        "Cosmos DB, storage": stored,
+        "Event Grid, operations": per_month * EVENT_GRID_OPERATIONS,
+        "Flex Consumption, active memory": instances * INSTANCE_GB * SECONDS,
+        "Flex Consumption, executions": per_month * EXECUTIONS,
     }
     return Estimate(
         rate,
@@ -128,7 +125,7 @@ def estimate(rate: int) -> Estimate:
         math.ceil(rate / UTILISATION / LIMITS["publishing to one topic"].value),
         instances,
         stored,
-        dollars,
+        {name: quantity * PRICES[name].value for name, quantity in bought.items()},
     )
 
 
@@ -137,10 +134,6 @@ def _partitions(units: float, gigabytes: float) -> int:
     by_units = units / UTILISATION / LIMITS["a physical partition's throughput"].value
     by_storage = gigabytes / LIMITS["a physical partition's storage"].value
     return math.ceil(max(by_units, by_storage))
-
-
-def _price(of: str) -> float:
-    return PRICES[of].value
 
 
 def markdown() -> str:

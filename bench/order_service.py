@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
-import psutil
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from rich.console import Console
@@ -31,7 +30,9 @@ from emulators.base.control import CONTROL_HEADER
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from local.client import OrderService
 from local.environment import ROOT
-from local.stack import Options, Stack, free_ports, running_stack
+from local.load.deliveries import undelivered
+from local.load.footprint import Footprint
+from local.stack import SERVICES, Options, Stack, free_ports, running_stack
 
 LADDER = Path(__file__).parent / "ladder"
 RUNGS = ("naive", "commit", "relay", "gate", "history")
@@ -143,13 +144,9 @@ class Side:
 
     async def spent(self) -> Spent:
         """CPU time of the app's host and of the two emulators so far, and what the Cosmos emulator has counted."""
-
-        def seconds(name: str) -> float:
-            process = psutil.Process(self.stack.supervisor.process_id(name))
-            family = [process, *process.children(recursive=True)]
-            return sum(sum(each.cpu_times()[:2]) for each in family)
-
-        return Spent(seconds("functions"), seconds("cosmos") + seconds("eventgrid"), *await self._counted())
+        footprint = Footprint(self.stack, SERVICES)
+        app, emulators = footprint.cpu_seconds("functions"), footprint.cpu_seconds("cosmos", "eventgrid")
+        return Spent(app, emulators, *await self._counted())
 
     async def _measure_lag(self) -> None:
         for number in range(IDLE_COMMANDS):
@@ -175,20 +172,13 @@ class Side:
         deadline = time.perf_counter() + SETTLE_SECONDS_MAX
         while time.perf_counter() < deadline:
             # Asked before the views: what is delivered by now is in them.
-            waiting = await self.undelivered()
+            waiting = await undelivered(self.stack)
             counts = self.views.query_items(query, parameters=[{"name": "@prefix", "value": prefix}])
             behind = orders - sum([int(str(each)) async for each in counts])
             if not behind or (not waiting and self.name in MAY_DIVERGE):
                 return behind
             await asyncio.sleep(0.02)
         raise TimeoutError(f"{self.name}: {behind} of {orders} views are behind after {SETTLE_SECONDS_MAX:g} s")
-
-    async def undelivered(self) -> int:
-        """How many deliveries Event Grid has still to make."""
-        async with aiohttp.ClientSession(headers={CONTROL_HEADER: "1"}) as session:
-            answer = await session.get(f"{self.stack.url('eventgrid')}/_emulator/topics")
-            topics = (await answer.json())["value"]
-        return sum(int(each["waiting"]) for topic in topics for each in topic["eventSubscriptions"])
 
     async def _counted(self) -> tuple[float, float]:
         """(requests for documents, request units) that the Cosmos emulator has counted."""

@@ -14,7 +14,6 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,13 @@ import aiohttp
 from bench import page
 from bench.cosmos_size import Account
 from bench.order_service import COMMANDS, SERVICE, Side, Spent, side
-from order_events import OrderStatus, OrderStatusUpdated
-from update_order_status.documents import event_document, order_document
-from update_order_status.domain import event_id
+from local.load.deliveries import undelivered
+from local.load.lives import life, published_documents
+from order_events import OrderStatus
 from update_order_status_read_model.documents import history_document, view_document
 from update_order_status_read_model.projector import project_all
 
 SIZES = (1_000, 100_000, 1_000_000)
-GOAL = 1.3
 BULK = 100
 """Operations of one request (Azure Cosmos DB service quotas)."""
 IN_FLIGHT = 4
@@ -73,21 +71,11 @@ async def _bulk(account: Account, path: str, documents: Sequence[Mapping[str, An
 
 
 def _documents(order_id: str) -> dict[str, list[dict[str, Any]]]:
-    now = datetime.now(UTC)
-    event = OrderStatusUpdated(
-        event_id=event_id(order_id, "there"),
-        order_id=order_id,
-        status=OrderStatus.CREATED,
-        previous_status=None,
-        version=1,
-        occurred_at=now,
-        command_id="there",
-    )
-    published = {name: value for name, value in event_document(event).items() if name != "pending"}
-    view, entries = project_all(None, [event])
+    events = life(order_id, [OrderStatus.CREATED])
+    view, entries = project_all(None, events)
     assert view is not None
-    shown = [view_document(view, now), *(history_document(each) for each in entries)]
-    return {WRITE: [published, order_document(event)], READ: shown}
+    shown = [view_document(view, events[0].occurred_at), *(history_document(each) for each in entries)]
+    return {WRITE: published_documents(events), READ: shown}
 
 
 async def measure(sizes: Sequence[int], rounds: int) -> dict[int, Spent]:
@@ -112,7 +100,7 @@ async def _command(running: Side, prefix: str) -> Spent:
     before = await running.spent()
     await running.burst(prefix)
     async with asyncio.timeout(SETTLE_SECONDS_MAX):
-        while await running.undelivered():  # noqa: ASYNC110 - another process works it off
+        while await undelivered(running.stack):  # noqa: ASYNC110 - another process works it off
             await asyncio.sleep(0.1)
     return (await running.spent()).since(before, COMMANDS)
 

@@ -8,7 +8,6 @@ in a thread of its own, which goes by real seconds. Knows tasks, not functions.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -94,13 +93,13 @@ class Deadlines:
 
     def _watch_loop(self, blocked: Callable[[str], None]) -> None:
         while not self._closed.wait(BLOCKED_POLL_SECONDS):
-            with contextlib.suppress(
-                StopIteration, RuntimeError
-            ):  # none runs; the loop has changed the table meanwhile
+            try:
                 oldest, (_, _, overdue) = next(iter(self._running.items()))
-                if time.monotonic() > overdue:
-                    blocked(oldest)
-                    return
+            except (StopIteration, RuntimeError):  # none runs; the loop has changed the table meanwhile
+                continue
+            if time.monotonic() > overdue:
+                blocked(oldest)
+                return
 
 
 def read_time_limit(host: Configuration) -> float | None:

@@ -11,9 +11,8 @@ import asyncio
 import random
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,13 @@ from rich.console import Console
 
 from emulators.base.control import CONTROL_HEADER
 from emulators.cosmos.account import WELL_KNOWN_KEY
+from local.load.deliveries import undelivered
 from local.load.footprint import Footprint
+from local.load.lives import life, published_documents
 from local.load.report import tell
 from local.operator import operate
 from local.stack import Options, Stack, app_settings, free_ports, running_stack
-from order_events import OrderStatus, OrderStatusUpdated, to_event_grid_event
-from update_order_status.documents import event_document, order_document
-from update_order_status.domain import event_id
+from order_events import OrderStatus, to_event_grid_event
 
 LIFE = (
     OrderStatus.CREATED,
@@ -114,38 +113,18 @@ async def _lay_out(stack: Stack, orders: int, seed: int) -> None:
 
         async def writer() -> None:
             for first in names:
-                lives = [_life(f"backlog-{number}") for number in range(first, min(first + ORDERS_PER_REQUEST, orders))]
-                for life in lives:
-                    await container.execute_item_batch(_documents(life), partition_key=life[0].order_id)
-                published = [each for life in lives for each in life]
+                numbers = range(first, min(first + ORDERS_PER_REQUEST, orders))
+                lives = [life(f"backlog-{number}", LIFE) for number in numbers]
+                for events in lives:
+                    batch: list[Any] = [("create", (document,)) for document in published_documents(events)]
+                    await container.execute_item_batch(batch, partition_key=events[0].order_id)
+                published = [each for events in lives for each in events]
                 dice.shuffle(published)
                 await topic.send([to_event_grid_event(each) for each in published])
 
         async with asyncio.TaskGroup() as group:
             for _ in range(WRITERS):
                 group.create_task(writer())
-
-
-def _life(order_id: str) -> list[OrderStatusUpdated]:
-    now = datetime.now(UTC)  # noqa: TID251 - the stack runs on the real clock
-    return [
-        OrderStatusUpdated(
-            event_id=event_id(order_id, f"{order_id}-{version}"),
-            order_id=order_id,
-            status=status,
-            previous_status=LIFE[version - 2] if version > 1 else None,
-            version=version,
-            occurred_at=now,
-            command_id=f"{order_id}-{version}",
-        )
-        for version, status in enumerate(LIFE, 1)
-    ]
-
-
-def _documents(life: Sequence[OrderStatusUpdated]) -> list[tuple[str, tuple[dict[str, Any]]]]:
-    """What commands leave in an order's partition once everything is published: nothing is pending."""
-    events = [{name: value for name, value in event_document(each).items() if name != "pending"} for each in life]
-    return [("create", (document,)) for document in (*events, order_document(life[-1]))]
 
 
 async def _drain(stack: Stack, drain: Drain, footprint: Footprint, console: Console) -> None:
@@ -159,7 +138,7 @@ async def _drain(stack: Stack, drain: Drain, footprint: Footprint, console: Cons
         app, emulators = footprint.cpu_seconds("functions"), footprint.cpu_seconds("cosmos", "eventgrid")
         began = time.perf_counter()
         await session.post("/_emulator/clock", json={"advanceSeconds": TURN_SECONDS})
-        while (left := await _waiting(session)) and time.perf_counter() < deadline:
+        while (left := await undelivered(stack)) and time.perf_counter() < deadline:
             footprint.look(warming=left > (1 - WARM_SHARE) * drain.events)
             await views.look()
             console.print(f"{left} events wait", highlight=False)
@@ -169,12 +148,6 @@ async def _drain(stack: Stack, drain: Drain, footprint: Footprint, console: Cons
         await views.look()
         drain.app_cpu_seconds = footprint.cpu_seconds("functions") - app
         drain.emulators_cpu_seconds = footprint.cpu_seconds("cosmos", "eventgrid") - emulators
-
-
-async def _waiting(session: aiohttp.ClientSession) -> int:
-    async with session.get("/_emulator/topics") as answer:
-        topics = (await answer.json())["value"]
-    return sum(int(each["waiting"]) for topic in topics for each in topic["eventSubscriptions"])
 
 
 class Views:
