@@ -90,15 +90,21 @@ class AsyncFunctionsTestHost:
         return {each.name: each.error for each in self._host.registry.functions if each.error}
 
     async def __aenter__(self) -> AsyncFunctionsTestHost:
-        """Index the app and start what was asked for. Raises AppNotIndexed or StartError."""
-        self._exits.enter_context(_environment(self._settings))
+        """Index the app and start what was asked for. Raises AppNotIndexed or StartError, with nothing changed."""
+        async with contextlib.AsyncExitStack() as exits:
+            await self._open(exits)
+            self._exits = exits.pop_all()
+        return self
+
+    async def _open(self, exits: contextlib.AsyncExitStack) -> None:
+        exits.enter_context(_environment(self._settings))
         logs = InvocationLogs(self._console, strays=False)
-        self._exits.enter_context(_listening_to_logs(logs))
+        exits.enter_context(_listening_to_logs(logs))
         environment = dict(os.environ)
         document = {"version": "2.0", "extensionBundle": {"id": BUNDLE, "version": "[4.*, 5.0.0)"}, **self._host_json}
         configuration = Configuration(document, environment)
         services = Services(self._clock)
-        self._exits.push_async_callback(services.close)
+        exits.push_async_callback(services.close)
         settings = Settings(environment)
         real = bundle.connectors(services, settings, configuration, self._clock, self._ids)
         self._app.functions_bindings = None  # the library counts names on the app, which may run in many tests
@@ -116,11 +122,10 @@ class AsyncFunctionsTestHost:
         )
         application = self._opened.application()
         await application.open()
-        self._exits.push_async_callback(end_lifespan, self._app)
-        self._exits.push_async_callback(application.close)
+        exits.push_async_callback(end_lifespan, self._app)
+        exits.push_async_callback(application.close)
         if self._listens:
             self._opened.listen()
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None

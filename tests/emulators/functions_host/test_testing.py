@@ -237,6 +237,19 @@ def test_listeners_reach_real_services(cosmos: Cosmos) -> None:
 
 
 @pytest.mark.our_choice(OWN)
+def test_a_host_that_cannot_open_leaves_nothing_behind() -> None:
+    """Its settings are out of the environment at once and it listens to no log, not only when it is collected."""
+    broken = func.FunctionApp()
+    broken.route("x")(lambda: None)
+    before = logging.root.level, list(logging.root.handlers)
+    opening = FunctionsTestHost(broken, settings={"LEFT_BEHIND": "1"})
+    with pytest.raises(AppNotIndexed), opening:
+        pass
+    assert "LEFT_BEHIND" not in os.environ
+    assert (logging.root.level, list(logging.root.handlers)) == before
+
+
+@pytest.mark.our_choice(OWN)
 def test_a_suite_that_silences_logging_still_sees_what_functions_say() -> None:
     """`logging.disable` is undone while the host is open, and in force again afterwards."""
     logging.disable(logging.CRITICAL)
