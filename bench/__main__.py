@@ -80,8 +80,7 @@ def _show(rows: Sequence[Row]) -> None:
     console = Console()
     console.print(shown)
     with_goal = [row for row in rows if row.goal]
-    missed = sum(1 for row in with_goal if not row.met)
-    console.print(f"{len(with_goal) - missed} of {len(with_goal)} goals are met, {missed} are missed.")
+    console.print(f"{sum(1 for row in with_goal if row.met)} of {len(with_goal)} goals are met.")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ GOALS = (
     Goal("eventgrid", "publish", "at least", 0.85),
     Goal("eventgrid", "publish, batch of 100", "at least", 0.6),
     Goal("eventgrid", "idle lag p50, from the 200", "at most", 5),
+    Goal("eventgrid", "idle lag p50, from the request", "at most", 5),
     Goal("eventgrid", "hang", "at most", 1.5),
     Goal("eventgrid", "queued", "at least", 0.8),
     Goal("functions_host", "start to first answer", "at most", 1.8),
