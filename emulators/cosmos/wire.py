@@ -196,8 +196,8 @@ class Call:
 
 
 def is_directive(text: str) -> bool:
-    """Whether it is one of the words that say how an item shall be indexed."""
-    return text.lower() in ("default", "include", "exclude")
+    """Whether it says how an item shall be indexed: a word, or the number that stands for it in the Python SDK."""
+    return text.lower() in ("default", "include", "exclude", "0", "1", "2")
 
 
 def _count_text(given: int, wanted: int) -> str:

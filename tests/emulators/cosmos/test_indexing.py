@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from azure.cosmos import ContainerProxy, DatabaseProxy, PartitionKey
+from azure.cosmos.documents import IndexingDirective
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from tests.emulators.cosmos.http import Door
@@ -24,10 +25,10 @@ def found(container: ContainerProxy) -> list[str]:
 def test_an_excluded_item_is_found_all_the_same(container: ContainerProxy) -> None:
     """The samples of all SDKs say that a query misses it: so it was once, and has not been since 2020."""
     item = {"id": "a", "pk": "x", "orderId": "order1"}
-    container.create_item(item, indexing_directive="Exclude")
+    container.create_item(item, indexing_directive=IndexingDirective.Exclude)
     assert found(container) == ["a"]
     assert container.read_item("a", "x")["orderId"] == "order1"
-    for directive in ("Include", "Exclude", "Default"):
+    for directive in ("Include", "Exclude", "Default", str(IndexingDirective.Include)):
         container.replace_item("a", item, initial_headers={"x-ms-indexing-directive": directive})
         assert found(container) == ["a"]
 
@@ -42,7 +43,8 @@ def test_a_policy_that_is_not_automatic_indexes_everything(database: DatabasePro
         "consistent",
         [{"path": "/*"}],
     )
-    for number, directive in enumerate((None, "Include", "Exclude", "Default")):
+    directives = (None, IndexingDirective.Include, IndexingDirective.Exclude, IndexingDirective.Default)
+    for number, directive in enumerate(directives):
         container.create_item({"id": str(number), "pk": "x", "orderId": "order1"}, indexing_directive=directive)
     assert found(container) == ["0", "1", "2", "3"]
     everything = {**policy, "automatic": True}
@@ -71,7 +73,7 @@ def test_an_operation_of_a_batch_has_a_directive(door: Door, container: Containe
         "x-ms-cosmos-batch-atomic": "True",
     }
 
-    def post(*directives: Any) -> int:
+    def post(*directives: str) -> int:
         batch = [
             {
                 "operationType": "Upsert",
@@ -95,8 +97,12 @@ def test_a_script_says_how_to_index_too(container: ContainerProxy) -> None:
         __.createDocument(__.getSelfLink(), { id: "a", pk: "p", orderId: "order1" }, { indexAction: action });
     }"""
     container.scripts.create_stored_procedure({"id": "p", "body": text})
+
+    def run(*arguments: Any) -> None:
+        container.scripts.execute_stored_procedure("p", partition_key="p", params=list(arguments))
+
     with pytest.raises(CosmosHttpResponseError) as refused:
-        container.scripts.execute_stored_procedure("p", partition_key="p", params=["Invalid Value"])
+        run("Invalid Value")
     assert refused.value.status_code == 400
-    container.scripts.execute_stored_procedure("p", partition_key="p", params=["exclude"])
+    run("exclude")
     assert found(container) == ["a"]
