@@ -111,8 +111,8 @@ def _check_grant(account: Account, request: Request, target: Target, action: str
     writes_description = itself and target.kind in CATALOGUED and action in ("replace", "delete")
     if writes_description or (grant.mode.lower() != "all" and action not in READS):
         raise Refused(errors.FORBIDDEN)
-    permitted = grant.partition_key
-    if permitted is not None and target.kind == "docs" and (not key or key != _key(orjson.dumps(permitted).decode())):
+    permitted = None if grant.partition_key is None else _key(orjson.dumps(grant.partition_key).decode())
+    if grant.partition_key is not None and target.kind == "docs" and (key is None or key != permitted):
         raise Refused(errors.FORBIDDEN)
 
 
