@@ -30,6 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--throttle", action="store_true", help="answer 429 when a container's RU/s are spent")
     parser.add_argument(
+        "--all-versions",
+        action="store_true",
+        help="keep every version and delete for the change feed, in containers without a changeFeedPolicy too",
+    )
+    parser.add_argument(
         "--account",
         action="append",
         type=_account,
@@ -47,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _application(chosen: argparse.Namespace) -> Application:
     """One account, or several with a directory each and one clock."""
-    settings = {"consistency": chosen.consistency, "throttled": chosen.throttle}
+    settings = {"consistency": chosen.consistency, "throttled": chosen.throttle, "all_versions": chosen.all_versions}
     if not chosen.account:
         return create(chosen.data, key=chosen.key, **settings)
     clock, ids = Clock(), Ids()

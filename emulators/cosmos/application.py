@@ -47,18 +47,20 @@ def create(
     key: str = WELL_KNOWN_KEY,
     consistency: Consistency = "Session",
     throttled: bool = False,
+    all_versions: bool = False,
     faults: Faults | None = None,
     script_seconds: float = limits.SCRIPT_SECONDS_MAX,
     name: str = ACCOUNT_NAME,
 ) -> Application:
     """An emulator of one account, its data in the directory `path` or in memory. Raises KeyFormatError, FormatError.
 
-    `throttled` refuses requests beyond the throughput that was bought, as the service does. `script_seconds` is how
-    long a script may run.
+    `throttled` refuses requests beyond the throughput that was bought, as the service does. `all_versions` keeps every
+    version and delete, as an account does for which that was enabled. `script_seconds` is how long a script may run.
     """
     clock, ids = clock or Clock(), ids or Ids()
     raw_key = decode_key(key)
-    store, scripts = Store(path, clock, ids), Engine(script_seconds)
+    store = Store(path, clock, ids, limits.VERSIONS_MINUTES if all_versions else None)
+    scripts = Engine(script_seconds)
     account = Account(name, store, clock, ids, raw_key, Sweeper(clock), scripts, consistency)
     account.throttle = Throttle(clock) if throttled else None
     return Emulator(account, faults or Faults(clock), Snapshots(path)).application()

@@ -68,6 +68,9 @@ PAGE_SECONDS_MAX = 5.0
 FEED_ITEMS_DEFAULT = 100
 """Items a page of a plain feed holds when the client does not say: the REST reference's default."""
 
+VERSIONS_MINUTES = 7 * 24 * 60
+"""How long an account with continuous backup keeps every version: its seven-day tier (documented)."""
+
 SIGNATURE_SKEW_SECONDS_MAX = 15 * 60
 """[L] How far x-ms-date may lie from the service's clock."""
 
