@@ -15,7 +15,7 @@ from emulators.base.control import Control
 from emulators.base.faults import Act, Faults, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
-from emulators.cosmos import control, errors, limits, negotiation
+from emulators.cosmos import control, errors, identity, limits, negotiation
 from emulators.cosmos.account import WELL_KNOWN_KEY, Account, Consistency, decode_key
 from emulators.cosmos.auth import authorize, require_authorization
 from emulators.cosmos.errors import Refused
@@ -95,6 +95,8 @@ class Emulator:
     async def handle(self, request: Request) -> Response:
         """The answer to any request."""
         if self._control.owns(request.raw_path):
+            if request.raw_path == identity.PATH:
+                return identity.token(self._account, request)
             return await self._control.handle(request)
         return await self._serve(request, signed=True)
 

@@ -41,6 +41,8 @@ def authorize(account: Account, request: Request, target: Target, action: str) -
             _check_grant(account, request, target, action, redeem(account.key, signature))
         case "aad":
             _check_identity(account, target, action, signature)
+        case "sas":
+            raise Refused(errors.NOT_BUILT, "Authorization by a SAS token is not implemented in this emulator.")
         case _:
             raise Refused(errors.UNAUTHORIZED, f"Authorization of type '{kind[:40]}' is unknown.")
 

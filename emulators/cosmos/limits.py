@@ -86,6 +86,8 @@ TOKEN_SECONDS_DEFAULT = 3600
 TOKEN_SECONDS_MIN = 600
 """Our reading of the range that the service accepts: ten minutes to a day."""
 TOKEN_SECONDS_MAX = 86_400
+IDENTITY_TOKEN_SECONDS = 86_400
+"""Life of an identity token: a day, as managed identities' (documented)."""
 SCRIPT_BYTES_MAX = 256 * 1024
 """Length of a stored procedure's, trigger's or function's text: our choice, the service documents none."""
 
