@@ -183,6 +183,7 @@ def _item(line: bytes) -> dict[str, Any]:
 
 def lines_of(file: IO[bytes]) -> Iterator[bytes]:
     """A file's lines from its beginning, in pieces where one is too long; a byte order mark is nobody's."""
+    file.seek(0)
     file.seek(len(BOM_UTF8) if file.read(len(BOM_UTF8)) == BOM_UTF8 else 0)
     while line := file.readline(LINE_BYTES_MAX + 1):
         yield line
