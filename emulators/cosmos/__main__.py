@@ -43,6 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
         help="one of several accounts, told apart by host name (NAME.localhost) or key; instead of --key",
     )
     chosen = parser.parse_args(arguments)
+    names = [name for name, _ in chosen.account]
+    if len(set(names)) < len(names):
+        parser.error(f"argument --account: each name once, not {', '.join(names)}")
+    if chosen.account and chosen.key != WELL_KNOWN_KEY:
+        parser.error("give --key or --account, not both")
     try:
         return serve_command(chosen, lambda: _application(chosen))
     except KeyFormatError as refusal:

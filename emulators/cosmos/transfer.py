@@ -242,7 +242,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asyncio.run(run(chosen))
     except* (TransferError, KeyFormatError, aiohttp.ClientError, OSError) as failures:
-        print(failures.exceptions[0], file=sys.stderr)
+        failure = failures.exceptions[0]
+        print(failure, file=sys.stderr)
+        if isinstance(failure, aiohttp.ClientConnectorCertificateError):
+            print("An emulator that serves https prints what to export, so that it is trusted.", file=sys.stderr)
         code = 1
     return code
 

@@ -13,6 +13,7 @@ import pytest
 import requests
 from azure.cosmos import CosmosClient, PartitionKey, exceptions
 
+from emulators.cosmos.__main__ import main
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from emulators.cosmos.application import create
 from tests.serving import served
@@ -185,6 +186,29 @@ def test_several_accounts_live_on_one_server(tmp_path: Path) -> None:
             assert requests.get(f"{url}/_emulator/rest/", headers=host, timeout=10).json()["id"] == name
         with pytest.raises(exceptions.CosmosHttpResponseError):
             CosmosClient(url, WELL_KNOWN_KEY)
+        other = {**HEADERS, "x-emulator-account": "nobody"}
+        unknown = requests.post(f"{url}/_emulator/reset", headers=other, timeout=10)
+        assert (unknown.status_code, "orders, stock" in unknown.text) == (404, True)
         process.stdin.close()
         assert process.wait(timeout=20) == 0
     assert sorted(each.name for each in tmp_path.iterdir()) == ["orders", "stock"]
+
+
+@pytest.mark.our_choice("the command line is ours")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--account", "orders=a2V5", "--account", "orders=a2V5"], "each name once"),
+        (["--account", "Orders=a2V5"], "3 to 44"),
+        (["--account", "orders"], "NAME=KEY"),
+        (["--account", "orders=a2V5", "--key", "a2V5"], "not both"),
+    ],
+)
+def test_accounts_that_cannot_be_told_apart_are_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    """Nothing is served, and one line says what to give."""
+    with pytest.raises(SystemExit) as refused:
+        main([*arguments, "--port", "0"])
+    assert refused.value.code == 2
+    assert told in capsys.readouterr().err
