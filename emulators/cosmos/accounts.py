@@ -2,7 +2,8 @@
 
 In the service an account is a host name. Where such names resolve (`http://orders.localhost:8081`) they are used here
 too; where they do not, and for a client that calls 127.0.0.1, the account is the one whose key made the request's
-authorization. What names no account is the first one's; a header that names another is refused. Each account has its own data, faults and control endpoints.
+authorization. What names no account is the first one's; a header that names another is refused. Each account has its
+own data, faults and control endpoints.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any
 
 from emulators.base.clock import Clock
 from emulators.base.control import Control
-from emulators.base.faults import Act, Faults, suffer
+from emulators.base.faults import Act, Faults, Vocabulary, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
 from emulators.cosmos import control, errors, identity, limits, negotiation
@@ -22,7 +22,7 @@ from emulators.cosmos.errors import Refused
 from emulators.cosmos.expiry import Sweeper
 from emulators.cosmos.metrics import Metrics, Served
 from emulators.cosmos.operations.offers import provisioned
-from emulators.cosmos.routes import Operation, action_of, check_path, operation_name, route
+from emulators.cosmos.routes import OPERATIONS, Operation, action_of, check_path, operation_name, route
 from emulators.cosmos.scripts.engine import Engine
 from emulators.cosmos.sessions import charge_factor, check_consistency
 from emulators.cosmos.store.files import Store
@@ -35,6 +35,12 @@ logger = logging.getLogger("cosmos")
 ACCOUNT_NAME = "localhost"
 REST = "/rest"
 """Below the control endpoints: the service's own surface without signatures, for an explorer page."""
+VOCABULARY = Vocabulary(
+    matches=("operation", "method", "path", "database", "container", "id"),
+    acts=("status", "delaySeconds", "drop"),
+    operations=OPERATIONS,
+)
+"""What fault rules can say here."""
 METERED = ("dbs/*/colls/*/docs", "dbs/*/colls/*/docs/*", "dbs/*/colls/*/sprocs/*", "dbs/*/colls/*/operations/*")
 """Paths whose requests draw on a container's throughput; descriptions are free of it."""
 
@@ -63,7 +69,7 @@ def create(
     scripts = Engine(script_seconds)
     account = Account(name, store, clock, ids, raw_key, Sweeper(clock), scripts, consistency)
     account.throttle = Throttle(clock) if throttled else None
-    return Emulator(account, faults or Faults(clock), Snapshots(path)).application()
+    return Emulator(account, faults or Faults(clock, VOCABULARY), Snapshots(path)).application()
 
 
 class Emulator:

@@ -112,6 +112,26 @@ def test_fault_rules_fail_requests_as_the_cloud_does() -> None:
         assert container.read_item("lost", "x")["id"] == "lost"
 
 
+@pytest.mark.our_choice(OURS)
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"match": {"operation": "doc.create"}, "act": {"status": 503}}, "docs.create"),
+        ({"match": {"topic": "x"}, "act": {"status": 503}}, "match.topic"),
+        ({"act": {"duplicate": 2}}, "delaySeconds"),
+        ({"act": {"status": 503, "holdSeconds": 2}}, "act.holdSeconds"),
+    ],
+)
+def test_a_fault_rule_that_could_never_strike_is_refused(url: str, rule: dict[str, Any], told: str) -> None:
+    """400 that names what this emulator knows; the operations can be asked for."""
+    refused = control(url, "POST", "faults", rule)
+    assert (refused.status_code, told in refused.text) == (400, True)
+    known = control(url, "GET", "faults").json()["operations"]
+    assert {"account.read", "docs.batch", "docs.changes", "colls.replace", "pkranges.list", "sprocs.execute"} <= {
+        *known
+    }
+
+
 @pytest.mark.our_choice("the command line is ours; port and key are those of Microsoft's emulator")
 def test_the_command_line_serves_and_refuses(tmp_path: Path) -> None:
     """It says `ready <url>`, keeps data over a restart, exits 0 on SIGTERM and 1 with a line on a bad key."""
