@@ -214,7 +214,7 @@ def _parse(body: object) -> list[dict[str, Any]]:
     if len(body) > limits.BATCH_OPERATIONS_MAX:
         raise Refused(errors.BAD_REQUEST, "Batch request has more operations than what is supported.")
     for operation in body:
-        if operation.get("operationType") not in _DO:
+        if str(operation.get("operationType")) not in _DO:
             raise Refused(errors.BAD_REQUEST, f"A batch operation takes an operationType of {', '.join(_DO)}.")
         unbuilt = [name for name in _UNBUILT if name in operation]
         if unbuilt:
