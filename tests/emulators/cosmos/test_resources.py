@@ -81,6 +81,7 @@ def test_a_container_keeps_its_policies(database: DatabaseProxy) -> None:
         {"partitionKey": {"paths": ["/a[0]"], "kind": "Hash"}},
         {"partitionKey": {"paths": ["/a"], "kind": "Range"}},
         {"indexingPolicy": {"indexingMode": "lazy"}},
+        {"indexingPolicy": {"fullTextIndexes": 1}},
         {"indexingPolicy": {"indexingMode": "none"}, "defaultTtl": 0},
         {"indexingPolicy": {"includedPaths": [{"path": "/a/?"}]}},
         {"indexingPolicy": {"compositeIndexes": [[{"path": "/a"}]]}},
