@@ -67,7 +67,7 @@ CASES: list[tuple[str, str, Any, dict[str, str]]] = [
     ("POST", f"{ITEMS}/triggers", {"id": "t", "body": "", "triggerType": "Pre", "triggerOperation": "All"}, {}),
     ("POST", "dbs/d/users/u/permissions", PERMISSION, {}),
 ]  # fmt: skip
-PARTS = st.sampled_from(
+PARTS: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 0, -1, 1.5, 1e308, 2**63, 2**64 - 1, "", "x", "/", "/a/?", "/a//b", "é", "\0", "9" * 400, [], {},
      [[]], [{}], [None], {"": 1}, {"id": {}}, ["/a"], [1], "SELECT VALUE 1 FROM c", '["x"]', [{"path": None}]]
 )  # fmt: skip
