@@ -394,6 +394,7 @@ async def _along(work: Work, start: Position) -> AsyncIterator[Batch]:
                 bindings=(*stretch.bindings, *reading.bindings),
                 order=stretch.order,
                 limit=limit - len(batch),
+                sorts=reading.sorts,
             )
             if len(batch) == limit:
                 break
