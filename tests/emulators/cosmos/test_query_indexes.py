@@ -143,6 +143,15 @@ def test_orders_are_the_same_along_an_index(items: ContainerProxy, asked: Asked)
     assert all(len(page) == PAGE for page in pages[:-1])
 
 
+@pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/nosql/query/order-by and pagination")
+@pytest.mark.parametrize("asked", ORDERED, ids=text_of)
+def test_orders_are_the_same_where_few_items_are_sorted(items: ContainerProxy, asked: Asked) -> None:
+    """Within a partition key of few items, which no index serves, it is the naive evaluator's order too."""
+    found = items.query_items(text_of(asked), partition_key="p3", max_item_count=17)
+    here = [item(number) for number in range(3 * BATCH, 4 * BATCH)]
+    assert list(found) == results(asked, here)
+
+
 @pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/nosql/query-metrics: retrieved against output documents")
 @pytest.mark.parametrize(
     "text",
