@@ -187,7 +187,8 @@ class _Sifter:
 
     @staticmethod
     def _search(function: str, steps: str, sought: str, negation: str) -> Sieve:
-        test, bindings = _TEXT_SEARCHES[function].format(length=len(sought)), (steps, sought)
+        test = _TEXT_SEARCHES[function].format(length=len(sought))
+        bindings: tuple[str, ...] = (steps, sought)
         if function == "CONTAINS" and _is_written_plainly(sought):
             # GLOB leaps from candidate to candidate, over JSON's text as written: that has no NUL, which would end it.
             # It may find the word in an escape, so that what it finds is searched again.
