@@ -33,6 +33,7 @@ from emulators.cosmos.sql.nodes import (
     Placeholder,
     Property,
     Query,
+    Select,
     SortKey,
     Source,
     Subquery,
@@ -163,6 +164,14 @@ def item_names(items: tuple[Item, ...]) -> list[str]:
             name = f"${unnamed}"
         names.append(name)
     return names
+
+
+def selected(select: Select) -> Expression:
+    """What SELECT VALUE … or a select list gives, as one expression."""
+    if select.kind == "VALUE":
+        return select.items[0].expression
+    names = item_names(select.items)
+    return ObjectLiteral(tuple(zip(names, (item.expression for item in select.items), strict=True)))
 
 
 def is_constant(expression: Expression) -> bool:

@@ -61,7 +61,6 @@ class ExpressionParser:
         self._depth = 0
         self._nodes = 0
         self._logical = {"AND": 0, "OR": 0}
-        self.udf_calls: list[Call] = []
 
     # --- the cursor ---
 
@@ -330,9 +329,7 @@ class ExpressionParser:
         self.expect_symbol(".")
         name = self.expect_name()
         arguments = self._arguments()
-        call = Call(name, arguments, udf=True, span=(start, self.previous_end))
-        self.udf_calls.append(call)
-        return call
+        return Call(name, arguments, udf=True, span=(start, self.previous_end))
 
     def _arguments(self) -> tuple[Expression, ...]:
         self.expect_symbol("(")

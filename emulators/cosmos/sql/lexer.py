@@ -51,7 +51,7 @@ _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 def tokens(text: str) -> list[Token]:
     """The tokens of `text`, the last of kind "end". Raises QueryRefused at the first character that starts none."""
     if len(text) > QUERY_CHARACTERS_MAX:
-        raise refused("SC3006", 0, len(text), limit=QUERY_CHARACTERS_MAX)
+        raise refused("SC3020", 0, len(text), limit=QUERY_CHARACTERS_MAX)
     found: list[Token] = []
     at = 0
     while at < len(text):

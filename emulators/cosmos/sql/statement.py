@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from emulators.cosmos.sql.checks import check, gathered_source
-from emulators.cosmos.sql.collecting import Distinct, Groups, in_order
+from emulators.cosmos.sql.collecting import Distinct, Groups
 from emulators.cosmos.sql.columns import Column, json_path
 from emulators.cosmos.sql.compiler import Compiler, ExpressionCompiler, Scope, is_constant
 from emulators.cosmos.sql.computed import Definitions, with_computed
@@ -232,10 +232,7 @@ class Staged(Collection):
             for value in self._gathered.results():
                 collection.add(value)
             return collection.results()
-        rows = (row for value in self._gathered.results() for row in statement.rows(value, context))
-        if not statement.is_sorted:
-            return (row.value for row in rows)
-        return in_order(((row.sort_key, row.value) for row in rows), context.shelf())
+        return (row.value for value in self._gathered.results() for row in statement.rows(value, context))
 
 
 @lru_cache(PARSED_QUERIES_KEPT)
