@@ -50,7 +50,7 @@ class Property(Node):
 
     base: Expression
     name: str
-    quoted: bool = False
+    quoted: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
