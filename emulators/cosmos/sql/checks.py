@@ -52,8 +52,10 @@ def _query(query: Query, *, nested: bool) -> Iterator[Finding]:
         yield from _expression(source.origin, nested=nested)
     for expression in _conditions(query):
         yield from _expression(expression, nested=nested)
-    if query.group_by and query.order_by:
-        yield finding("SC2105", *query.order_by[0].span)
+    if query.group_by:
+        for key in query.order_by:
+            for stray in _strays(key.expression, set(query.group_by)):
+                yield finding("SC2105", *stray.span, name=expression_text(stray))
     if nested and query.order_by:
         yield finding("SC2202", *query.places["ORDER BY"])
     if query.rank is not None:

@@ -55,6 +55,14 @@ class Distinct:
         yield from (value for _, value in heapq.merge(held, shelved, key=itemgetter(0)))
 
 
+def in_order(keyed: Iterable[tuple[bytes, Value]], shelf: Shelf) -> Iterator[Value]:
+    """The values by their sort keys, equal ones in the order in which they came."""
+    for count, (key, value) in enumerate(keyed):
+        number = count.to_bytes(_COUNTER_BYTES, "big")
+        shelf.put(number, key + number, _packed([value]))
+    return (_unpacked(content)[0] for _, content in shelf.entries())
+
+
 Group = tuple[list[Value], list["Aggregate"]]
 """The values of a group's keys, and its aggregates."""
 

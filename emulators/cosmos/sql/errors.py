@@ -58,7 +58,8 @@ MESSAGES = {
     "SC2102": "Property reference '{name}' is invalid in the select list because it is not contained in either an "
     "aggregate function or the GROUP BY clause.",  # [recorded]
     "SC2104": "Aggregate functions are not allowed in the {clause} clause.",
-    "SC2105": "'ORDER BY' is not supported in presence of GROUP BY.",
+    "SC2105": "Property reference '{name}' is invalid in the ORDER BY clause because it is not contained in either an "
+    "aggregate function or the GROUP BY clause.",
     "SC2202": "'ORDER BY' is not supported in subqueries.",  # [recorded]
     "SC2203": "'TOP' is not supported in subqueries.",  # [recorded]
     "SC2204": "'OFFSET LIMIT' clause is not supported in subqueries.",  # [recorded]

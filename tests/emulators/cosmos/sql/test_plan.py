@@ -191,6 +191,19 @@ def test_a_sort_key_may_be_a_path_through_subqueries(ordered: str) -> None:
     assert plan.orders == ["Ascending"]
 
 
+@pytest.mark.read_in_sdk(
+    "azure-sdk-for-rust: gateway_query_plan_comparison: the order of groups is the rewritten text's"
+)
+def test_groups_are_put_in_order_by_the_partitions() -> None:
+    """The plan names no order to merge by; a key that is no key of the groups is refused."""
+    query = "SELECT c.a, COUNT(1) AS n FROM c GROUP BY c.a, c.b ORDER BY c.b DESC"
+    plan = make_plan(prepare(query).query, {}, one_key=False)
+    assert (plan.orders, plan.rewritten.splitlines()[-1]) == ([], "ORDER BY c.b DESC")
+    assert "OrderBy" not in plan.features
+    with pytest.raises(QueryRefused, match=r"'c.d' is invalid in the ORDER BY clause"):
+        prepare("SELECT c.a FROM c GROUP BY c.a ORDER BY c.d")
+
+
 @pytest.mark.seen_on_azure(RECORDED)
 def test_syntax_is_read_to_the_end_before_functions_are_counted() -> None:
     """A text with too many user-defined functions and a stray comma is told of the comma."""
