@@ -60,7 +60,7 @@ QUERIES = [
     "SELECT DISTINCT VALUE c.number FROM c",
     "SELECT DISTINCT VALUE c.number FROM c ORDER BY c.number DESC",
     "SELECT c.number, COUNT(1) AS n FROM c GROUP BY c.number",
-    "SELECT VALUE s.number FROM (SELECT DISTINCT c.number FROM c) s ORDER BY s.number",
+    "SELECT VALUE s.number FROM (SELECT DISTINCT c.number FROM c) s",
 ]
 
 
