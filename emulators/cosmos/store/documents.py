@@ -253,12 +253,19 @@ def find(
 
 def id_of_rid(connection: apsw.Connection, container: Container, rid: str) -> str | None:
     """The id of the item with this rid, None when the container has none."""
+    found = identity_of_rid(connection, container, rid)
+    return found[0] if found else None
+
+
+def identity_of_rid(connection: apsw.Connection, container: Container, rid: str) -> tuple[str, str] | None:
+    """(id, canonical partition key) of the item with this rid, None when the container has none."""
     try:
         counter, range_id = rids.parse_document(container.raw_rid, rid)
     except ValueError:
         return None
     position = position_of(place_of(container.number, range_id), counter)
-    return next((name for (name,) in fetch(connection, "SELECT id FROM document WHERE position=?", (position,))), None)
+    row = connection.execute("SELECT id, pk FROM document WHERE position=?", (position,)).fetchone()
+    return (row[0], row[1]) if row else None
 
 
 def delete_all(connection: apsw.Connection, scope: Scope, writer: Writer) -> None:

@@ -26,9 +26,9 @@ Result = TypeVar("Result")
 
 
 class Store:
-    """An account's data. `directory=None` keeps it in memory."""
+    """An account's data. `directory=None` keeps it in memory; `versions_minutes` as in `Catalog`."""
 
-    def __init__(self, directory: Path | None, clock: Clock, ids: Ids) -> None:
+    def __init__(self, directory: Path | None, clock: Clock, ids: Ids, versions_minutes: int | None = None) -> None:
         path = directory / FILE_NAME if directory else None
         self.database = Database(path, schema=SCHEMA, format_version=FORMAT_VERSION)
         self.connection = self.database.connection
@@ -36,7 +36,7 @@ class Store:
             f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}"
         ).fetchall()
         self._ids = ids
-        self.catalog = Catalog(self.connection, clock, ids, self.salt())
+        self.catalog = Catalog(self.connection, clock, ids, self.salt(), versions_minutes)
 
     async def change_catalog(self, work: Callable[[apsw.Connection], Result]) -> Result:
         """Like `Database.write`, for work that changes resources: what was kept in memory follows the outcome."""
