@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
 from emulators.cosmos.sql.advice import advice
-from emulators.cosmos.sql.nodes import Between, Binary, Call, Expression, In, Logical, Name, Query, path
-from emulators.cosmos.sql.printer import expression_text
+from emulators.cosmos.sql.nodes import Query
+from emulators.cosmos.sql.utilization import Utilization, utilization
 from emulators.cosmos.store.catalog import Container
 
 METRICS_HEADER = "x-ms-documentdb-query-metrics"
 INDEX_HEADER = "x-ms-cosmos-index-utilization"
 ADVICE_HEADER = "x-ms-cosmos-query-advice"
-_COMPARISONS = frozenset({"=", "!=", "<>", "<", "<=", ">", ">="})
-_INDEXED_FUNCTIONS = frozenset({"STARTSWITH", "CONTAINS", "ENDSWITH", "STRINGEQUALS", "IS_DEFINED", "ARRAY_CONTAINS"})
 
 
 def metrics(*, seconds: float, loaded: int, loaded_bytes: int, given: int, given_bytes: int) -> str:
@@ -53,81 +50,51 @@ def query_advice(query: Query) -> str:
 
 def index_utilization(container: Container, query: Query, *, keyed: bool) -> str:
     """The index header: base64 of JSON, in the form that the Python SDK decodes."""
-    singles, composites = _used(container, query, keyed=keyed)
-    told = {
+    told = _told(container, query)
+    keys = [("", spec) for spec in _key_specs(container) if keyed]
+    singles = [*keys, *((each.text, each.spec) for each in told.used)]
+    document = {
         "UtilizedSingleIndexes": [_single(text, spec) for text, spec in singles],
-        "PotentialSingleIndexes": [],
-        "UtilizedCompositeIndexes": [
-            {"IndexSpecs": specs, "IndexPreciseSet": True, "IndexImpactScore": "High"} for specs in composites
-        ],
-        "PotentialCompositeIndexes": [],
+        "PotentialSingleIndexes": [_single(each.text, each.spec) for each in told.missing],
+        "UtilizedCompositeIndexes": [_composite(specs) for specs in told.used_composites],
+        "PotentialCompositeIndexes": [_composite(specs) for specs in told.missing_composites],
     }
-    return base64.b64encode(orjson.dumps(told)).decode()
+    return base64.b64encode(orjson.dumps(document)).decode()
 
 
 def index_utilization_v2(container: Container, query: Query, *, keyed: bool) -> str:
     """The same in the second version's form: URL-encoded JSON, each index once."""
-    singles, composites = _used(container, query, keyed=keyed)
-    used = {
-        "SingleIndexes": [{"IndexSpec": spec} for spec in dict.fromkeys(spec for _, spec in singles)],
-        "CompositeIndexes": [{"IndexSpecs": specs} for specs in composites],
+    told = _told(container, query)
+    keys = [spec for spec in _key_specs(container) if keyed]
+    used = dict.fromkeys((*keys, *(each.spec for each in told.used)))
+    missing = dict.fromkeys(each.spec for each in told.missing)
+    high = {"IndexImpactScore": "High"}
+    document = {
+        "UtilizedIndexes": {
+            "SingleIndexes": [{"IndexSpec": spec} for spec in used],
+            "CompositeIndexes": [{"IndexSpecs": specs} for specs in told.used_composites],
+        },
+        "PotentialIndexes": {
+            "SingleIndexes": [{"IndexSpec": spec, **high} for spec in missing],
+            "CompositeIndexes": [{"IndexSpecs": specs, **high} for specs in told.missing_composites],
+        },
     }
-    unused: dict[str, list[object]] = {"SingleIndexes": [], "CompositeIndexes": []}
-    return quote(orjson.dumps({"UtilizedIndexes": used, "PotentialIndexes": unused}))
+    return quote(orjson.dumps(document))
 
 
-def _used(container: Container, query: Query, *, keyed: bool) -> tuple[list[tuple[str, str]], list[list[str]]]:
-    """(predicate, path of its index) of the single indexes that serve a query, and the paths of composite ones."""
-    singles: list[tuple[str, str]] = []
-    if keyed:
-        singles = [("", f"{path_text}/?") for path_text in container.resource.body["partitionKey"]["paths"]]
-    alias = query.sources[0].name if query.sources and isinstance(query.sources[0].origin, Name) else None
-    if query.where is not None:
-        singles += _filters(query.where, alias)
-    if len(query.order_by) < 2:
-        return singles, []
-    specs = [
-        f"{_spec(key.expression, alias)} {'DESC' if key.descends else 'ASC'}".replace("/?", "")
-        for key in query.order_by
-    ]
-    return singles, [specs]
+def _told(container: Container, query: Query) -> Utilization:
+    policy = container.resource.body.get("indexingPolicy")
+    return utilization(query, policy if isinstance(policy, dict) else {})
+
+
+def _key_specs(container: Container) -> list[str]:
+    return [f"{each}/?" for each in container.resource.body["partitionKey"]["paths"]]
 
 
 def _single(text: str, spec: str) -> dict[str, Any]:
-    return {
-        "FilterExpression": text,
-        "IndexSpec": spec,
-        "FilterPreciseSet": True,
-        "IndexPreciseSet": True,
-        "IndexImpactScore": "High",
-    }
+    precise = {"FilterPreciseSet": True, "IndexPreciseSet": True}
+    return {"FilterExpression": text, "IndexSpec": spec, **precise, "IndexImpactScore": "High"}
 
 
-def _filters(node: Expression, alias: str | None) -> Iterator[tuple[str, str]]:
-    """(the predicate's text, the index path that serves it) of each predicate over a path of the container."""
-    match node:
-        case Logical(operands=operands):
-            for operand in operands:
-                yield from _filters(operand, alias)
-            return
-        case Binary(operator=operator, left=left, right=right) if operator in _COMPARISONS:
-            candidates = [left, right]
-        case In(needle=needle):
-            candidates = [needle]
-        case Between(operand=operand):
-            candidates = [operand]
-        case Call(arguments=arguments) if node.function in _INDEXED_FUNCTIONS:
-            candidates = list(arguments[:1])
-        case _:
-            return
-    for candidate in candidates:
-        if spec := _spec(candidate, alias):
-            yield expression_text(node), spec
-            return
-
-
-def _spec(node: Expression, alias: str | None) -> str:
-    found = path(node)
-    if found is None or found[0] != alias or not found[1]:
-        return ""
-    return "".join(f"/{step}" if isinstance(step, str) else "/[]" for step in found[1]) + "/?"
+def _composite(specs: list[str]) -> dict[str, Any]:
+    return {"IndexSpecs": specs, "IndexPreciseSet": True, "IndexImpactScore": "High"}

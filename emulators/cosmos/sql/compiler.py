@@ -13,7 +13,7 @@ from emulators.cosmos.sql.aggregates import AGGREGATES
 from emulators.cosmos.sql.errors import QueryUnservable, refused
 from emulators.cosmos.sql.functions import FUNCTIONS, Function
 from emulators.cosmos.sql.functions.patterns import like
-from emulators.cosmos.sql.functions.vectors import DEFAULT_DISTANCE
+from emulators.cosmos.sql.functions.vectors import DEFAULT_DISTANCE, DEFAULT_TYPE
 from emulators.cosmos.sql.nodes import (
     ArrayLiteral,
     Between,
@@ -33,6 +33,7 @@ from emulators.cosmos.sql.nodes import (
     Placeholder,
     Property,
     Query,
+    Select,
     SortKey,
     Source,
     Subquery,
@@ -165,6 +166,14 @@ def item_names(items: tuple[Item, ...]) -> list[str]:
     return names
 
 
+def selected(select: Select) -> Expression:
+    """What SELECT VALUE … or a select list gives, as one expression."""
+    if select.kind == "VALUE":
+        return select.items[0].expression
+    names = item_names(select.items)
+    return ObjectLiteral(tuple(zip(names, (item.expression for item in select.items), strict=True)))
+
+
 def is_constant(expression: Expression) -> bool:
     """Whether an expression depends on no document, no clock and no chance."""
     for node in walk(expression):
@@ -235,7 +244,7 @@ class ExpressionCompiler:
         return worseness, False
 
     def _vector(self, node: Call) -> Evaluator:
-        """A vector call whose distance function may be the container's."""
+        """A vector call whose distance function and type of numbers may be the container's."""
         arguments = [self.compile(argument) for argument in node.arguments]
         given = arguments[3] if len(arguments) > 3 else None
         stored = embedding_path(node)
@@ -243,8 +252,11 @@ class ExpressionCompiler:
         def options(frame: Frame) -> Value:
             own = {} if given is None else given(frame)
             of_container = frame[0].vector_policy.get(stored or "", {})
-            name = of_container.get("distanceFunction", DEFAULT_DISTANCE)
-            return {"distanceFunction": name, **own} if type(own) is dict else UNDEFINED
+            name, kind = (
+                of_container.get("distanceFunction", DEFAULT_DISTANCE),
+                of_container.get("dataType", DEFAULT_TYPE),
+            )
+            return {"distanceFunction": name, "dataType": kind, **own} if type(own) is dict else UNDEFINED
 
         brute_force = arguments[2] if len(arguments) > 2 else _never
         return call(FUNCTIONS[node.function], (arguments[0], arguments[1], brute_force, options))

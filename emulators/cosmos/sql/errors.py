@@ -1,6 +1,7 @@
 """Every refusal of the query language: its code, its words, and where they are known from.
 
-Texts marked [recorded] come from the service's recorded query plans, the others from documentation or reports.
+Texts marked [recorded] come from the service: its recorded query plans, the SDKs' baselines, answers in issue reports.
+The others are from documentation or our own.
 HTTP is not known here: `emulators/cosmos/evaluation.py` puts these into the service's body.
 """
 
@@ -57,24 +58,32 @@ MESSAGES = {
     "SC2102": "Property reference '{name}' is invalid in the select list because it is not contained in either an "
     "aggregate function or the GROUP BY clause.",  # [recorded]
     "SC2104": "Aggregate functions are not allowed in the {clause} clause.",
-    "SC2105": "'ORDER BY' is not supported in presence of GROUP BY.",
-    "SC2202": "'ORDER BY' is not supported in subqueries.",
-    "SC2203": "'TOP' is not supported in subqueries.",
-    "SC2204": "'OFFSET LIMIT' is not supported in subqueries.",
+    "SC2105": "Property reference '{name}' is invalid in the ORDER BY clause because it is not contained in either an "
+    "aggregate function or the GROUP BY clause.",
+    "SC2202": "'ORDER BY' is not supported in subqueries.",  # [recorded]
+    "SC2203": "'TOP' is not supported in subqueries.",  # [recorded]
+    "SC2204": "'OFFSET LIMIT' clause is not supported in subqueries.",  # [recorded]
     "SC2211": "TOP and OFFSET LIMIT cannot be used in the same query.",
-    "SC2224": "The ORDER BY RANK clause cannot be used with JOIN.",
-    "SC2223": "The ORDER BY RANK clause cannot be used with an array iterator in the FROM clause.",
-    "SC2225": "The ORDER BY RANK clause cannot be used with a subquery in the FROM clause.",
-    "SC2228": "The ORDER BY RANK clause cannot be used in subqueries.",
-    "SC2221": "The ORDER BY RANK clause takes FullTextScore, VectorDistance or RRF over these.",
-    "SC2229": "The RRF function is only allowed in the ORDER BY RANK clause.",
-    "SC2240": "The FullTextScore function is only allowed in the ORDER BY RANK clause.",
-    "SC3002": "The query has more than {limit} JOIN clauses.",
+    "SC2213": "The '{option}' value {value} specified in the VectorDistance function is outside the supported range. "
+    "The value must be between {least} and {most}.",  # [recorded]
+    "SC2221": "The ORDER BY RANK clause must be followed by a VectorDistance and/or a FullTextScore function "
+    "call.",  # [recorded]
+    "SC2223": "The FROM clause with the IN operator is not allowed with the ORDER BY RANK clause.",  # [recorded]
+    "SC2224": "The JOIN operator is not allowed with the ORDER BY RANK clause.",  # [recorded]
+    "SC2225": "Subqueries in the FROM clause are not allowed with the ORDER BY RANK clause.",  # [recorded]
+    "SC2228": "The ORDER BY RANK clause is not supported in subqueries.",  # [recorded]
+    "SC2229": "The last parameter of the RRF function is an optional array of weights. When present, it must be a "
+    "literal array of numbers, one for each of the component scores used for the RRF function. The length of this "
+    "array must be the same as the number of the component scores.",  # [recorded]
+    "SC2240": "The FullTextScore function is only allowed in the ORDER BY RANK clause.",  # [recorded]
+    "SC2990": "The specified query includes '{feature}' which is currently not supported.",  # [recorded]
+    "SC3002": "The SQL query exceeded the maximum number of joins. The allowed limit is {limit}.",
     "SC3003": "The query has more than {limit} {operator} operators.",
     "SC3004": "The IN clause has more than {limit} items.",
-    "SC3005": "The query calls more than {limit} user-defined functions.",
-    "SC3006": "The query text is longer than {limit} characters.",
+    "SC3005": "The SQL query exceeded the maximum number of user-defined function calls. The allowed limit is "
+    "{limit}.",  # [recorded]
     "SC3007": "The query has more than {limit} expressions.",
+    "SC3020": "The SQL query text exceeded the maximum limit of {limit} characters.",  # [recorded]
 }
 
 
@@ -93,9 +102,9 @@ NO_DOCUMENT_PATH = Finding(
 )
 """[recorded] A number for a code, and no place."""
 GATHERED_SOURCE = (
-    "A cross partition query over a subquery with GROUP BY or DISTINCT is not supported, except for its COUNT of "
-    "DISTINCT rows."
+    "A cross partition query with aggregates over a subquery with GROUP BY or DISTINCT is not supported, except for "
+    "the COUNT of DISTINCT rows."
 )
-"""Documented for aggregates (the DISTINCT and GROUP BY references), in our words."""
+"""Documented (the DISTINCT and GROUP BY references), in our words."""
 COMPOSED_AGGREGATES = "Compositions of aggregates and other expressions are not allowed."
 """[recorded] The planner's refusal; the engine runs such queries over one range."""

@@ -15,13 +15,15 @@ Kind = Literal["name", "keyword", "number", "string", "parameter", "symbol", "en
 
 KEYWORDS = frozenset({
     "ALL", "AND", "ARRAY", "AS", "ASC", "BETWEEN", "BY", "DESC", "DISTINCT", "ESCAPE", "EXISTS", "FALSE", "FIRST",
-    "FROM", "GROUP", "IN", "INSERT", "JOIN", "LAST", "LIKE", "LIMIT", "NOT", "NULL", "OFFSET", "OR", "ORDER",
-    "RANK", "SELECT", "TOP", "TRUE", "UDF", "UNDEFINED", "VALUE", "WHERE",
+    "FROM", "GROUP", "IN", "INSERT", "JOIN", "LAST", "LEFT", "LIKE", "LIMIT", "NOT", "NULL", "OFFSET", "OR", "ORDER",
+    "RANK", "RIGHT", "SELECT", "TOP", "TRUE", "UDF", "UNDEFINED", "VALUE", "WHERE",
 })  # fmt: skip
 """Words with a role in the grammar. The parser also takes those of USABLE_AS_NAMES as identifiers."""
 LOWER_CASE_ONLY = frozenset({"true", "false", "null", "undefined", "udf"})
 USABLE_AS_NAMES = frozenset({"ALL", "FIRST", "LAST", "RANK", "INSERT", "LIMIT", "OFFSET", "ARRAY", "ESCAPE"})
 """Keywords that still name things; a role wins only where the grammar demands it."""
+FUNCTION_KEYWORDS = frozenset({"LEFT", "RIGHT"})
+"""Keywords that name a function and nothing else (the .NET SDK's grammar; azure-sdk-for-rust's plan tests)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 def tokens(text: str) -> list[Token]:
     """The tokens of `text`, the last of kind "end". Raises QueryRefused at the first character that starts none."""
     if len(text) > QUERY_CHARACTERS_MAX:
-        raise refused("SC3006", 0, len(text), limit=QUERY_CHARACTERS_MAX)
+        raise refused("SC3020", 0, len(text), limit=QUERY_CHARACTERS_MAX)
     found: list[Token] = []
     at = 0
     while at < len(text):

@@ -5,12 +5,13 @@ Nodes compare and hash by what they say, not by where they stand: GROUP BY finds
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Span = tuple[int, int]
 """Where a node stands: 0-based character offsets, the end exclusive."""
+Clause = Literal["TOP", "ORDER BY", "OFFSET LIMIT"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Property(Node):
 
     base: Expression
     name: str
-    quoted: bool = False
+    quoted: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +240,8 @@ class Query(Node):
     """ORDER BY RANK function."""
     offset: Constant | Parameter | None = None
     limit: Constant | Parameter | None = None
+    places: Mapping[Clause, Span] = field(default_factory=dict, compare=False, kw_only=True)
+    """Where its clauses stand, for the refusals of a whole clause."""
 
 
 def children(node: Node) -> Iterator[Expression]:  # noqa: C901 - one arm for each kind of node
@@ -309,13 +312,25 @@ def _below(node: Node) -> Iterator[Node]:
         yield from children(node)
 
 
-def path(node: Expression) -> tuple[str, tuple[str | int, ...]] | None:
-    """(root name, steps) when `node` is a plain path such as c.a["b"][0], else None."""
+Path = tuple[str, tuple[str | int, ...]]
+"""What a path begins with, and its steps."""
+
+
+def path(node: Expression) -> Path | None:
+    """(root name, steps) when `node` is a plain path such as c.a["b"][0], else None.
+
+    A member taken from an object literal is what the literal says of it: {"x": c.a}["x"] is c.a.
+    """
     steps: list[str | int] = []
     while True:
         match node:
             case Name(name=name):
                 return name, tuple(reversed(steps))
+            case Property(base=ObjectLiteral(members=members), name=name):
+                given = [value for each, value in members if each == name]
+                if not given:
+                    return None
+                node = given[-1]
             case Property(base=base, name=name):
                 steps.append(name)
                 node = base

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from emulators.cosmos.sql.checks import is_grouped
+from emulators.cosmos.sql.compiler import selected
 from emulators.cosmos.sql.errors import NO_DOCUMENT_PATH, QueryRefused, QueryUnservable
 from emulators.cosmos.sql.index_policy import is_indexed, segments_of
-from emulators.cosmos.sql.nodes import Call, Expression, Query, path, walk
+from emulators.cosmos.sql.nodes import Call, Constant, Expression, Index, Path, Property, Query, Subquery, path, walk
 from emulators.cosmos.sql.terms import container_alias
 from emulators.cosmos.sql.vectors import VECTOR_CALLS
 
@@ -27,9 +29,25 @@ _ALWAYS_INDEXED = ("id", "_rid", "_ts")
 def demand_paths(query: Query) -> None:
     """Return if every key of ORDER BY is a path or a search. Raises QueryRefused."""
     for key in query.order_by:
-        found = path(key.expression)
-        if not _searches(key.expression) and (found is None or not found[1]):
+        if not _searches(key.expression) and not _stored_path(query, path(key.expression)):
             raise QueryRefused([NO_DOCUMENT_PATH])
+
+
+def _stored_path(query: Query, found: Path | None) -> tuple[str | int, ...]:
+    """The steps to something stored that a path stands for, through the subqueries of FROM; empty when to nothing."""
+    if found is None:
+        return ()
+    name, steps = found
+    source = next((each for each in query.sources if each.name == name), None)
+    if source is None or not isinstance(source.origin, Subquery):
+        return steps
+    inner = source.origin.query
+    if inner.select.distinct or inner.select.kind == "*" or is_grouped(inner):
+        return ()
+    value = selected(inner.select)
+    for step in steps:
+        value = Property(value, step) if isinstance(step, str) else Index(value, Constant(step, "number"))
+    return _stored_path(inner, path(value))
 
 
 def _searches(expression: Expression) -> bool:

@@ -5,11 +5,15 @@ The grammar: SELECT [DISTINCT] [TOP n] … [FROM …] [WHERE …] [GROUP BY …]
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from emulators.cosmos.sql.errors import refused
 from emulators.cosmos.sql.expressions import ExpressionParser
-from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, JOINS_MAX, TREE_DEPTH_MAX, UDF_CALLS_MAX
+from emulators.cosmos.sql.limits import COUNT_VALUE_MAX, TREE_DEPTH_MAX
 from emulators.cosmos.sql.nodes import (
     Call,
+    Clause,
     Constant,
     Expression,
     Index,
@@ -21,6 +25,7 @@ from emulators.cosmos.sql.nodes import (
     Select,
     SortKey,
     Source,
+    Span,
     Subquery,
     deepest,
 )
@@ -31,8 +36,6 @@ def parse(text: str) -> Query:
     parser = Parser(text)
     query = parser.query()
     parser.expect_end()
-    if len(parser.udf_calls) > UDF_CALLS_MAX:
-        raise refused("SC3005", *parser.udf_calls[UDF_CALLS_MAX].span, limit=UDF_CALLS_MAX)
     if (node := deepest(query, TREE_DEPTH_MAX)) is not None:
         start, end = node.span
         raise refused("SC1002", start, end, near=text[start:end], limit=TREE_DEPTH_MAX)
@@ -42,31 +45,37 @@ def parse(text: str) -> Query:
 class Parser(ExpressionParser):
     """One pass over the tokens, one token of look-ahead."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._joins = 0
-
     def query(self) -> Query:
         """A SELECT with its clauses, up to whatever ends it."""
         start = self.current.start
-        select = self._select()
+        places: dict[Clause, Span] = {}
+        select = self._select(places)
         sources = self._sources() if self.take_keyword("FROM") else ()
         where = self.expression() if self.take_keyword("WHERE") else None
         group_by: tuple[Expression, ...] = ()
         if self.take_keyword("GROUP"):
             self.expect_keyword("BY")
             group_by = self.expressions()
-        rank, order_by = self._order_by()
-        offset, limit = self._offset_limit()
-        return Query(
-            select, sources, where, group_by, order_by, rank, offset, limit, span=(start, self.previous_end)
-        )  # fmt: skip
+        with self._placed(places, "ORDER BY"):
+            rank, order_by = self._order_by()
+        with self._placed(places, "OFFSET LIMIT"):
+            offset, limit = self._offset_limit()
+        span = (start, self.previous_end)
+        return Query(select, sources, where, group_by, order_by, rank, offset, limit, places=places, span=span)
 
-    def _select(self) -> Select:
+    @contextmanager
+    def _placed(self, places: dict[Clause, Span], clause: Clause) -> Iterator[None]:
+        """Note where the clause stands that is read inside."""
+        start = self.current.start
+        yield
+        places[clause] = (start, self.previous_end)
+
+    def _select(self, places: dict[Clause, Span]) -> Select:
         start = self.current.start
         self.expect_keyword("SELECT")
         distinct = self.take_keyword("DISTINCT")
-        top = self._count("SC2060") if self.take_keyword("TOP") else None
+        with self._placed(places, "TOP"):
+            top = self._count("SC2060") if self.take_keyword("TOP") else None
         if self.at_symbol("*"):
             star = self.advance()
             return Select("*", (), distinct, top, span=(star.start, star.end))
@@ -89,11 +98,7 @@ class Parser(ExpressionParser):
 
     def _sources(self) -> tuple[Source, ...]:
         sources = [self._source()]
-        while self.at_keyword("JOIN"):
-            join = self.advance()
-            self._joins += 1
-            if self._joins > JOINS_MAX:
-                raise self.refusal("SC3002", join.start, join.end, limit=JOINS_MAX)
+        while self.take_keyword("JOIN"):
             sources.append(self._source())
         return tuple(sources)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emulators.cosmos.sql.checks import aggregates_of, gathered_source, is_aggregate, is_grouped
-from emulators.cosmos.sql.compiler import item_names
+from emulators.cosmos.sql.compiler import item_names, selected
 from emulators.cosmos.sql.errors import COMPOSED_AGGREGATES, GATHERED_SOURCE, QueryUnservable
 from emulators.cosmos.sql.nodes import (
     ArrayLiteral,
@@ -98,7 +98,7 @@ def make_plan(
     """
     demand_paths(query)
     inner = gathered_source(query)
-    if inner is not None:
+    if inner is not None and (one_key or is_grouped(query)):
         return _over_gathered(query, inner, parameters, one_key=one_key)
     plan = Plan(has_select_value=query.select.kind == "VALUE")
     grouped = is_grouped(query)
@@ -127,7 +127,7 @@ def make_plan(
 
 
 def _over_gathered(query: Query, inner: Query, parameters: Mapping[str, Value], *, one_key: bool) -> Plan:
-    """The plan over a subquery with DISTINCT or groups: a client can count distinct values, nothing else."""
+    """The plan of an aggregate over a subquery with DISTINCT or groups: a client can count distinct values only."""
     value = query.select.kind == "VALUE"
     if one_key:
         return Plan(has_select_value=value)
@@ -200,12 +200,7 @@ def _root(query: Query) -> Name:
 
 def payload_of(select: Select, root: Name) -> Expression:
     """What a query selects as one expression, so that other members can stand beside it."""
-    if select.kind == "*":
-        return root
-    if select.kind == "VALUE":
-        return select.items[0].expression
-    names = item_names(select.items)
-    return ObjectLiteral(tuple(zip(names, (item.expression for item in select.items), strict=True)))
+    return root if select.kind == "*" else selected(select)
 
 
 def _group(plan: Plan, query: Query) -> Query:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from emulators.cosmos.sql.errors import QueryUnservable, refused
+from emulators.cosmos.sql.checks import literal_number, scores_and_weights
+from emulators.cosmos.sql.errors import refused
 from emulators.cosmos.sql.limits import COMPONENT_RESULTS_MIN, COUNT_VALUE_MAX
 from emulators.cosmos.sql.nodes import (
     ArrayLiteral,
@@ -26,7 +27,6 @@ from emulators.cosmos.sql.nodes import (
     Query,
     Select,
     SortKey,
-    Unary,
     path,
 )
 from emulators.cosmos.sql.plan import ORDER_BY_FILTER, Plan, as_object, count_of, payload_of
@@ -92,19 +92,14 @@ def search_plan(
 
 def components_of(rank: Call, parameters: Mapping[str, Value]) -> tuple[list[Component], list[float]]:
     """The scores to rank by and their weights, none when all weigh the same. Raises QueryRefused, QueryUnservable."""
-    arguments: list[Expression] = list(rank.arguments) if rank.function == "RRF" else [rank]
-    weights: list[float] = []
-    if rank.function == "RRF" and arguments and isinstance(arguments[-1], ArrayLiteral | Parameter):
-        weights = _weights(arguments.pop(), parameters)
-    if weights and len(weights) != len(arguments):
-        raise QueryUnservable("The RRF function needs as many weights as it has scores.")
-    if not arguments:
-        raise refused("SC2221", *rank.span)
+    scores, given = scores_and_weights(rank)
+    weights = [] if given is None else _weights(given, parameters)
+    if weights and len(weights) != len(scores):
+        raise refused("SC2229", *rank.span)
     components: list[Component] = []
     texts = 0
-    for number, argument in enumerate(arguments):
-        if not isinstance(argument, Call) or argument.function not in ("FULLTEXTSCORE", "VECTORDISTANCE"):
-            raise refused("SC2221", *rank.span)
+    for number, argument in enumerate(scores):
+        assert isinstance(argument, Call)  # as `checks` has found
         weight = weights[number] if weights else None
         is_text = argument.function == "FULLTEXTSCORE"
         components.append(
@@ -114,26 +109,15 @@ def components_of(rank: Call, parameters: Mapping[str, Value]) -> tuple[list[Com
     return components, weights
 
 
-def _weights(node: Expression, parameters: Mapping[str, Value]) -> list[float]:
-    if isinstance(node, ArrayLiteral):
-        return [_weight(each) for each in node.items]
-    given = parameters.get(node.name) if isinstance(node, Parameter) else None
+def _weights(node: ArrayLiteral | Parameter, parameters: Mapping[str, Value]) -> list[float]:
+    given: Value = parameters.get(node.name) if isinstance(node, Parameter) else list(map(literal_number, node.items))
     if not isinstance(given, list) or not all(map(is_number, given)):
-        raise QueryUnservable("The weights of the RRF function must be an array of numbers.")
+        raise refused("SC2229", *node.span)
     return [float(each) for each in given]
 
 
-def _weight(node: Expression) -> float:
-    match node:
-        case Constant(value=int() | float() as value, kind="number"):
-            return float(value)
-        case Unary(operator="-", operand=operand):
-            return -_weight(operand)
-    raise QueryUnservable("The weights of the RRF function must be numbers.")
-
-
 def _text_score(call: Call, number: int) -> Call:
-    if len(call.arguments) < 2 or path(call.arguments[0]) is None:
+    if path(call.arguments[0]) is None:
         raise refused("SC2050", *call.span, name=call.name, arity="at least 2")
     field, *terms = call.arguments
     if len(terms) == 1 and isinstance(terms[0], ArrayLiteral):  # as the ORDER BY RANK reference writes it

@@ -141,7 +141,7 @@ class Statement:
         for number, _ in enumerate(program.rows(frame, selected=selected)):
             value = program.project(frame)
             if value is not UNDEFINED:
-                yield Row(b"".join(_sort_key(key, frame, down) for key, down in program.sort_keys), number, value)
+                yield Row(_sort_keys(program, frame), number, value)
 
     def collect(self, documents: Iterable[Value], context: Context) -> Collection:
         """Start collecting: feed it documents, then ask for its results."""
@@ -196,21 +196,23 @@ class Collection:
     def add_rows(self, count: int) -> None:
         """Take in so many rows of which nothing but their number matters."""
         assert self._groups is not None
-        for _ in range(count):
-            self._groups.add(self._frame)
+        if count:
+            self._groups.add(self._frame, count)
 
     def results(self) -> Iterator[Value]:
         """The results in their order: by ORDER BY, else in that of the groups or of the first rows."""
         if self._groups is None:
             return self._distinct.values()
-        project = self._statement.program.project
-        values = (project(frame) for frame in self._groups.finished(self._frame))
-        found = (value for value in values if value is not UNDEFINED)
-        if not self._statement.program.distinct:
-            return found
-        for value in found:
-            self._distinct.add(value)
-        return self._distinct.values()
+        program = self._statement.program
+        values = ((_sort_keys(program, frame), program.project(frame)) for frame in self._groups.finished(self._frame))
+        found = ((key, value) for key, value in values if value is not UNDEFINED)
+        if program.distinct:
+            for key, value in found:
+                self._distinct.add(value, key)
+            return self._distinct.values()
+        if self._statement.is_sorted:
+            return in_order(found, self._context.shelf())
+        return (value for _, value in found)
 
 
 class Staged(Collection):
@@ -232,10 +234,7 @@ class Staged(Collection):
             for value in self._gathered.results():
                 collection.add(value)
             return collection.results()
-        rows = (row for value in self._gathered.results() for row in statement.rows(value, context))
-        if not statement.is_sorted:
-            return (row.value for row in rows)
-        return in_order(((row.sort_key, row.value) for row in rows), context.shelf())
+        return (row.value for value in self._gathered.results() for row in statement.rows(value, context))
 
 
 @lru_cache(PARSED_QUERIES_KEPT)
@@ -261,9 +260,9 @@ def _over_results(query: Query) -> Query:
     return replace(query, sources=(replace(first, origin=Name("")), *rest))
 
 
-def _sort_key(evaluate: Evaluator, frame: Frame, downwards: bool) -> bytes:
-    key = sort_key(evaluate(frame))
-    return descending(key) if downwards else key
+def _sort_keys(program: Program, frame: Frame) -> bytes:
+    keys = ((sort_key(evaluate(frame)), downwards) for evaluate, downwards in program.sort_keys)
+    return b"".join(descending(key) if downwards else key for key, downwards in keys)
 
 
 def _count(evaluate: Evaluator, frame: Frame, clause: str) -> int:

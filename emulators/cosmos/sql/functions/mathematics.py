@@ -32,7 +32,7 @@ for _name, _function in (
     ("COS", math.cos),
     ("DEGREES", math.degrees),
     ("EXP", math.exp),
-    ("RADIANS", math.radians),
+    ("RADIANS", lambda value: value * math.pi / 180),  # in this order, by its reference page's digits
     ("SIN", math.sin),
     ("SQRT", math.sqrt),
     ("TAN", math.tan),

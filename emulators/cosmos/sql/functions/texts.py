@@ -1,7 +1,8 @@
 """Full text: words of a text, whether it contains some, and how well it matches (BM25).
 
-A text is cut into words of letters and digits without regard to case. Stemming and stop words, which the service
-applies by language, are not.
+A text is cut into words of letters and digits without regard to case. A text's length counts no stop words, which is
+what the service's recorded ranks show; a phrase finds them still. Stemming, which the service does by language, and
+stop words of languages other than English are not built.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 from emulators.cosmos.sql.functions.signatures import Registry
+from emulators.cosmos.sql.functions.stop_words import STOP_WORDS
 from emulators.cosmos.sql.values import UNDEFINED, Value, is_number, number
 
 FUNCTIONS = define = Registry()
@@ -24,6 +26,11 @@ _LENGTH_WEIGHT = 0.75
 def words_of(text: str) -> list[str]:
     """The words of a text in lower case."""
     return _WORD.findall(text.lower())
+
+
+def weighty_words(text: str) -> int:
+    """How many words of a text there are that are no stop words: its length in BM25."""
+    return sum(word not in STOP_WORDS for word in words_of(text))
 
 
 def _occurrences(words: Sequence[str], phrase: Sequence[str]) -> int:
@@ -60,7 +67,7 @@ def full_text_contains_any(text: str, *phrases: str) -> bool:
 @define("_FullTextWordCount", "string")
 def word_count(text: str) -> int:
     """How many words: the planner's own, for its statistics."""
-    return len(words_of(text))
+    return weighty_words(text)
 
 
 @define("_FullTextScore", "string array number number array")
@@ -70,11 +77,11 @@ def full_text_score(text: str, phrases: list[Value], documents: float, all_words
     if len(phrases) != len(hits) or documents == 0 or not all(is_number(each) and each >= 0 for each in counts):
         return UNDEFINED
     words = words_of(text)
-    average = all_words / documents or 1.0
+    length, average = weighty_words(text), all_words / documents or 1.0
     score = 0.0
     for phrase, hit in zip(phrases, hits, strict=True):
         count = _occurrences(words, words_of(phrase)) if isinstance(phrase, str) else 0
         rarity = math.log(1 + max(documents - hit + 0.5, 0.5) / (hit + 0.5))
-        damping = _SATURATION * (1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * len(words) / average)
+        damping = _SATURATION * (1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * length / average)
         score += rarity * count * (_SATURATION + 1) / (count + damping)
     return number(score)

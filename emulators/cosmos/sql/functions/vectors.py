@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import struct
+from array import array
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import add, mul, sub
 
 from emulators.cosmos.sql.functions.signatures import Registry
 from emulators.cosmos.sql.values import UNDEFINED, Value, is_number, number
@@ -12,22 +16,47 @@ FUNCTIONS = define = Registry()
 
 DEFAULT_DISTANCE = "cosine"
 """What VectorDistance computes where neither call nor policy says (its reference page)."""
+DEFAULT_TYPE = "float32"
+"""The numbers that it computes with, likewise."""
+
+
+def _sum_of_products(left: Sequence[float], right: Sequence[float]) -> float:
+    """Added from left to right in doubles: the service's recorded scores have these very digits."""
+    return reduce(add, map(mul, left, right), 0.0)
 
 
 def _cosine(left: Sequence[float], right: Sequence[float]) -> float:
-    lengths = math.sqrt(math.fsum(each * each for each in left)) * math.sqrt(math.fsum(each * each for each in right))
-    return _dot_product(left, right) / lengths if lengths else math.nan
+    lengths = math.sqrt(_sum_of_products(left, left) * _sum_of_products(right, right))
+    return _sum_of_products(left, right) / lengths if lengths else math.nan
 
 
-def _dot_product(left: Sequence[float], right: Sequence[float]) -> float:
-    return math.fsum(one * other for one, other in zip(left, right, strict=True))
+def _euclidean(left: Sequence[float], right: Sequence[float]) -> float:
+    apart = list(map(sub, left, right))
+    return math.sqrt(_sum_of_products(apart, apart))
 
 
 _DISTANCES: Mapping[str, Callable[[Sequence[float], Sequence[float]], float]] = {
     "cosine": _cosine,
-    "dotproduct": _dot_product,
-    "euclidean": math.dist,
+    "dotproduct": _sum_of_products,
+    "euclidean": _euclidean,
 }
+
+
+def _single(vector: Sequence[float]) -> Sequence[float]:
+    return array("f", vector)
+
+
+def _half(vector: Sequence[float]) -> Sequence[float]:
+    form = f"{len(vector)}e"
+    return struct.unpack(form, struct.pack(form, *vector))
+
+
+def _unchanged(vector: Sequence[float]) -> Sequence[float]:
+    return vector
+
+
+_ROUNDED: Mapping[str, Callable[[Sequence[float]], Sequence[float]]] = {"float32": _single, "float16": _half}
+"""What becomes of a vector's numbers before they are compared, by its data type; whole numbers stay as they are."""
 
 
 def nearer_is_less(distance: str) -> bool:
@@ -46,9 +75,10 @@ def vector_distance(
     compute = _DISTANCES.get(name.lower()) if isinstance(name, str) else None
     if compute is None:
         return UNDEFINED
+    rounded = _ROUNDED.get(str((options or {}).get("dataType", DEFAULT_TYPE)).lower(), _unchanged)
     try:
-        return number(compute(left, right))
-    except (OverflowError, ValueError):  # beyond a double, or both infinities
+        return number(compute(rounded(left), rounded(right)))
+    except (OverflowError, ValueError, struct.error):  # beyond the type, or both infinities
         return UNDEFINED
 
 

@@ -135,24 +135,73 @@ def test_distinct_values_are_counted_by_the_client(query: str, alias: str, value
     [
         "SELECT COUNT(s) FROM (SELECT AVG(c.n) FROM c GROUP BY c.a) AS s",
         "SELECT VALUE SUM(s.a) FROM (SELECT DISTINCT c.a FROM c) AS s",
-        "SELECT * FROM (SELECT DISTINCT c.a FROM c) AS s",
     ],
 )
-def test_nothing_else_over_a_gathering_subquery_crosses_partitions(query: str) -> None:
+def test_no_other_aggregate_over_a_gathering_subquery_crosses_partitions(query: str) -> None:
     """It is refused over several partitions and needs no plan under one key."""
     with pytest.raises(QueryUnservable, match="subquery with GROUP BY or DISTINCT"):
         make_plan(prepare(query).query, {}, one_key=False)
     assert make_plan(prepare(query).query, {}, one_key=True).query_info()["rewrittenQuery"] == ""
 
 
+@pytest.mark.read_in_sdk("azure-cosmos-dotnet-v3: LinqGeneralBaselineTests.TestSubquery, run over such a subquery")
+def test_rows_of_a_distinct_subquery_are_told_as_they_come() -> None:
+    """Without an aggregate the plan lets the text run as it is."""
+    plan = make_plan(prepare("SELECT VALUE s.a FROM (SELECT DISTINCT VALUE c FROM c) AS s").query, {}, one_key=False)
+    assert (plan.distinct, plan.rewritten, plan.features) == ("None", "", set())
+
+
 @pytest.mark.seen_on_azure(RECORDED)
-@pytest.mark.parametrize("key", ["UPPER(c.a)", "c.a + 1", "c", "1"])
-def test_a_sort_key_must_be_a_path(key: str) -> None:
+@pytest.mark.parametrize(
+    "ordered",
+    [
+        "c ORDER BY UPPER(c.a)",
+        "c ORDER BY c.a + 1",
+        "c ORDER BY c",
+        "c ORDER BY 1",
+        "c JOIN (SELECT VALUE COUNT(1) FROM t IN c.tags) AS n ORDER BY n",
+        "c JOIN (SELECT DISTINCT VALUE t FROM t IN c.tags) AS n ORDER BY n.a",
+        "(SELECT VALUE {n: ARRAY_LENGTH(c.tags)} FROM c) AS s ORDER BY s.n",
+        "(SELECT c.a, COUNT(1) AS n FROM c GROUP BY c.a) AS s ORDER BY s.n",
+        "(SELECT VALUE {n: s.n} FROM (SELECT c.a + 1 AS n FROM c) AS s) AS t ORDER BY t.n",
+    ],
+)
+def test_a_sort_key_must_be_a_stored_path(ordered: str) -> None:
     """Anything else is refused with the code 2206, a number, and without a place."""
-    statement = prepare(f"SELECT * FROM c ORDER BY {key}")
+    statement = prepare(f"SELECT VALUE 1 FROM {ordered}")
     with pytest.raises(QueryRefused, match="could not be mapped to a document path") as refusal:
         make_plan(statement.query, {}, one_key=False)
     assert [(each.code, each.start) for each in refusal.value.findings] == [(2206, None)]
+
+
+@pytest.mark.read_in_sdk("azure-cosmos-dotnet-v3: LinqGeneralBaselineTests.TestThenByTranslation, planned")
+@pytest.mark.parametrize(
+    "ordered",
+    [
+        "c JOIN t IN c.tags ORDER BY t.n",
+        "(SELECT VALUE {n: c.a} FROM c) AS s ORDER BY s.n",
+        "(SELECT c.a.b AS n FROM c) AS s ORDER BY s.n",
+        "(SELECT VALUE s FROM (SELECT VALUE c.a FROM c) AS s) AS t ORDER BY t.n",
+        "c ORDER BY {n: c.a}['n']",
+    ],
+)
+def test_a_sort_key_may_be_a_path_through_subqueries(ordered: str) -> None:
+    """What a subquery only passes on is still the documents' own."""
+    plan = make_plan(prepare(f"SELECT VALUE 1 FROM {ordered}").query, {}, one_key=False)
+    assert plan.orders == ["Ascending"]
+
+
+@pytest.mark.read_in_sdk(
+    "azure-sdk-for-rust: gateway_query_plan_comparison: the order of groups is the rewritten text's"
+)
+def test_groups_are_put_in_order_by_the_partitions() -> None:
+    """The plan names no order to merge by; a key that is no key of the groups is refused."""
+    query = "SELECT c.a, COUNT(1) AS n FROM c GROUP BY c.a, c.b ORDER BY c.b DESC"
+    plan = make_plan(prepare(query).query, {}, one_key=False)
+    assert (plan.orders, plan.rewritten.splitlines()[-1]) == ([], "ORDER BY c.b DESC")
+    assert "OrderBy" not in plan.features
+    with pytest.raises(QueryRefused, match=r"'c.d' is invalid in the ORDER BY clause"):
+        prepare("SELECT c.a FROM c GROUP BY c.a ORDER BY c.d")
 
 
 @pytest.mark.seen_on_azure(RECORDED)
