@@ -73,15 +73,15 @@ def _arithmetic(compute: Callable[[float, float], float]) -> Callable[[Value, Va
         if not (is_number(left) and is_number(right)):
             return UNDEFINED
         try:
-            return number(compute(left, right))
+            return finite(compute(left, right))
         except OverflowError:
-            return number(compute(float(left), float(right)))
+            return finite(compute(float(left), float(right)))
 
     return apply
 
 
 def _quotient(compute: Callable[[float, float], float]) -> Callable[[Value, Value], Value]:
-    """Division and remainder: undefined by zero, and where the result is no finite number."""
+    """Division and remainder: undefined by zero too."""
 
     def apply(left: Value, right: Value) -> Value:
         if not (is_number(left) and is_number(right)) or right == 0 or math.isinf(left):
