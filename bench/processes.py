@@ -20,11 +20,18 @@ class Serving:
 
     def memory_mib(self) -> float:
         """What it holds in memory now; 0 where the system does not tell."""
+        return self._memory_mib("VmRSS")
+
+    def peak_mib(self) -> float:
+        """The most that it ever held; 0 where the system does not tell."""
+        return self._memory_mib("VmHWM")
+
+    def _memory_mib(self, line_name: str) -> float:
         try:
             status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
         except OSError:
             return 0.0
-        return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+        return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith(line_name))
 
     def cpu_seconds(self) -> float:
         """User and system time that it has used, as /proc tells it (Linux)."""

@@ -101,7 +101,9 @@ class Control:
 
     def _faults(self, request: Request) -> Response:
         if request.method == "GET":
-            return json_response(200, {"rules": self.faults.describe()})
+            operations = sorted(self.faults.vocabulary.operations)
+            named = {"operations": operations} if operations else {}
+            return json_response(200, {"rules": self.faults.describe(), **named})
         if request.method == "DELETE":
             self.faults.clear()
             return Response(204)

@@ -29,6 +29,18 @@ ACT_DETAILS = ("substatus", "retryAfterSeconds")
 MATCHES = ("operation", "method", "path", "database", "container", "topic", "subscription", "function", "id")
 
 
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What rules of one emulator can say: facts it states, acts it obeys, and its operations where they are counted."""
+
+    matches: tuple[str, ...] = MATCHES
+    acts: tuple[str, ...] = ACTS
+    operations: frozenset[str] = frozenset()
+
+
+EVERYTHING = Vocabulary()
+
+
 class FaultRuleError(ValueError):
     """A rule that cannot be obeyed. The text names the member and what it takes."""
 
@@ -86,8 +98,9 @@ class Rule:
 class Faults:
     """The rules in force, first match wins."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, vocabulary: Vocabulary = EVERYTHING) -> None:
         self._clock = clock
+        self.vocabulary = vocabulary
         self._rules: dict[str, Rule] = {}
         self._made = 0
 
@@ -96,7 +109,7 @@ class Faults:
         if len(self._rules) >= RULES_MAX:
             raise FaultRuleError(f"{RULES_MAX} rules are in force already; delete some first")
         self._made += 1
-        rule = parse_rule(document, default_id=f"fault-{self._made}", now=self._clock.now())
+        rule = parse_rule(document, default_id=f"fault-{self._made}", now=self._clock.now(), vocabulary=self.vocabulary)
         self._rules[rule.id] = rule
         return rule
 
@@ -143,7 +156,9 @@ async def suffer(
     return drop() if act.drop == "after" else answer
 
 
-def parse_rule(document: Mapping[str, Any], *, default_id: str, now: float) -> Rule:
+def parse_rule(
+    document: Mapping[str, Any], *, default_id: str, now: float, vocabulary: Vocabulary = EVERYTHING
+) -> Rule:
     """A rule from its JSON form: `{id?, match{…}, act{…}, times?, skip?, every?, probability?, seed?, forSeconds?}`."""
     known = {"id", "match", "act", "times", "skip", "every", "probability", "seed", "forSeconds"}
     if unknown := set(document) - known:
@@ -153,8 +168,8 @@ def parse_rule(document: Mapping[str, Any], *, default_id: str, now: float) -> R
         window = _number(document, "forSeconds", 0.0, 0.0, float("inf"))
     return Rule(
         id=str(document.get("id") or default_id),
-        match=_parse_match(document.get("match", {})),
-        act=_parse_act(document.get("act")),
+        match=_parse_match(document.get("match", {}), vocabulary),
+        act=_parse_act(document.get("act"), vocabulary),
         times=None if document.get("times") is None else int(_number(document, "times", 0, 1, 10**9)),
         skip=int(_number(document, "skip", 0, 0, 10**9)),
         every=int(_number(document, "every", 1, 1, 10**9)),
@@ -165,22 +180,26 @@ def parse_rule(document: Mapping[str, Any], *, default_id: str, now: float) -> R
     )
 
 
-def _parse_match(document: object) -> Mapping[str, str]:
+def _parse_match(document: object, vocabulary: Vocabulary) -> Mapping[str, str]:
     if not isinstance(document, Mapping):
         raise FaultRuleError("match takes an object of glob patterns, for example {'operation': 'docs.*'}")
     for name, pattern in document.items():
-        if name not in MATCHES:
-            raise FaultRuleError(f"match.{name} is not known; a rule matches on {list(MATCHES)}")
+        if name not in vocabulary.matches:
+            raise FaultRuleError(f"match.{name} is not known; a rule matches on {list(vocabulary.matches)}")
         if not isinstance(pattern, str) or len(pattern) > PATTERN_CHARACTERS_MAX:
             raise FaultRuleError(f"match.{name} takes a glob pattern of up to {PATTERN_CHARACTERS_MAX} characters")
+    operations = vocabulary.operations
+    if operations and not any(fnmatchcase(each, document.get("operation", "*")) for each in operations):
+        raise FaultRuleError(f"match.operation fits none of the operations: {', '.join(sorted(operations))}")
     return dict(document)
 
 
-def _parse_act(document: object) -> Act:
-    if not isinstance(document, Mapping) or not set(document) & set(ACTS):
-        raise FaultRuleError(f"act takes an object with at least one of {list(ACTS)}")
-    if unknown := set(document) - {*ACTS, *ACT_DETAILS}:
-        raise FaultRuleError(f"act.{min(unknown)} is not known; an act has {[*ACTS, *ACT_DETAILS]}")
+def _parse_act(document: object, vocabulary: Vocabulary) -> Act:
+    acts = vocabulary.acts
+    if not isinstance(document, Mapping) or not set(document) & set(acts):
+        raise FaultRuleError(f"act takes an object with at least one of {list(acts)}")
+    if unknown := set(document) - {*acts, *ACT_DETAILS}:
+        raise FaultRuleError(f"act.{min(unknown)} is not known; an act has {[*acts, *ACT_DETAILS]}")
     drop = document.get("drop")
     if drop not in (None, "before", "after"):
         raise FaultRuleError("act.drop takes 'before' (the work is not done) or 'after' (the answer is lost)")

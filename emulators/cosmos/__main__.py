@@ -30,6 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--throttle", action="store_true", help="answer 429 when a container's RU/s are spent")
     parser.add_argument(
+        "--all-versions",
+        action="store_true",
+        help="keep every version and delete for the change feed, in containers without a changeFeedPolicy too",
+    )
+    parser.add_argument(
         "--account",
         action="append",
         type=_account,
@@ -38,6 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
         help="one of several accounts, told apart by host name (NAME.localhost) or key; instead of --key",
     )
     chosen = parser.parse_args(arguments)
+    names = [name for name, _ in chosen.account]
+    if len(set(names)) < len(names):
+        parser.error(f"argument --account: each name once, not {', '.join(names)}")
+    if chosen.account and chosen.key != WELL_KNOWN_KEY:
+        parser.error("give --key or --account, not both")
     try:
         return serve_command(chosen, lambda: _application(chosen))
     except KeyFormatError as refusal:
@@ -47,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _application(chosen: argparse.Namespace) -> Application:
     """One account, or several with a directory each and one clock."""
-    settings = {"consistency": chosen.consistency, "throttled": chosen.throttle}
+    settings = {"consistency": chosen.consistency, "throttled": chosen.throttle, "all_versions": chosen.all_versions}
     if not chosen.account:
         return create(chosen.data, key=chosen.key, **settings)
     clock, ids = Clock(), Ids()

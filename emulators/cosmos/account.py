@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,7 +45,7 @@ def decode_key(text: str) -> bytes:
     """The bytes of an account key in its usual form. Raises KeyFormatError."""
     try:
         key = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         key = b""
     if not key:
         raise KeyFormatError("An account key is base64 text, for example the well-known key of the emulator.")

@@ -2,7 +2,8 @@
 
 In the service an account is a host name. Where such names resolve (`http://orders.localhost:8081`) they are used here
 too; where they do not, and for a client that calls 127.0.0.1, the account is the one whose key made the request's
-authorization. What names no account is the first one's. Each account has its own data, faults and control endpoints.
+authorization. What names no account is the first one's; a header that names another is refused. Each account has its
+own data, faults and control endpoints.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from emulators.base.control import problem
 from emulators.base.serving import Application, Request, Response
 from emulators.cosmos.auth import is_signed_by
 from emulators.cosmos.wire import target_of
@@ -33,16 +35,20 @@ def together(members: Mapping[str, Member]) -> Application:
     """One application for accounts by name; the first takes what names none."""
     first = next(iter(members.values()))
 
-    def member_of(request: Request) -> Member:
-        host = request.host.partition(":")[0]
-        for name in (request.headers.get(ACCOUNT_HEADER, ""), host.partition(".")[0]):
-            if named := members.get(name.lower()):
-                return named
+    def member_of(request: Request) -> Member | None:
+        named = request.headers.get(ACCOUNT_HEADER)
+        if named is not None:
+            return members.get(named.lower())
+        if by_host := members.get(request.host.partition(":")[0].partition(".")[0].lower()):
+            return by_host
         target = target_of(request)
         return next((each for each in members.values() if is_signed_by(each.key, request, target)), first)
 
     async def handle(request: Request) -> Response:
-        return await member_of(request).application.handle(request)
+        member = member_of(request)
+        if member is None:
+            return problem(404, f"{ACCOUNT_HEADER} names no account: there are {', '.join(members)}.")
+        return await member.application.handle(request)
 
     async def close() -> None:
         for each in members.values():

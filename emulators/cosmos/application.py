@@ -12,17 +12,17 @@ from typing import Any
 
 from emulators.base.clock import Clock
 from emulators.base.control import Control
-from emulators.base.faults import Act, Faults, suffer
+from emulators.base.faults import Act, Faults, Vocabulary, suffer
 from emulators.base.ids import Ids
 from emulators.base.serving import DROPPED, Application, Request, Response
-from emulators.cosmos import control, errors, limits, negotiation
+from emulators.cosmos import control, errors, identity, limits, negotiation
 from emulators.cosmos.account import WELL_KNOWN_KEY, Account, Consistency, decode_key
 from emulators.cosmos.auth import authorize, require_authorization
 from emulators.cosmos.errors import Refused
 from emulators.cosmos.expiry import Sweeper
 from emulators.cosmos.metrics import Metrics, Served
 from emulators.cosmos.operations.offers import provisioned
-from emulators.cosmos.routes import Operation, action_of, check_path, operation_name, route
+from emulators.cosmos.routes import OPERATIONS, Operation, action_of, check_path, operation_name, route
 from emulators.cosmos.scripts.engine import Engine
 from emulators.cosmos.sessions import charge_factor, check_consistency
 from emulators.cosmos.store.files import Store
@@ -35,6 +35,12 @@ logger = logging.getLogger("cosmos")
 ACCOUNT_NAME = "localhost"
 REST = "/rest"
 """Below the control endpoints: the service's own surface without signatures, for an explorer page."""
+VOCABULARY = Vocabulary(
+    matches=("operation", "method", "path", "database", "container", "id"),
+    acts=("status", "delaySeconds", "drop"),
+    operations=OPERATIONS,
+)
+"""What fault rules can say here."""
 METERED = ("dbs/*/colls/*/docs", "dbs/*/colls/*/docs/*", "dbs/*/colls/*/sprocs/*", "dbs/*/colls/*/operations/*")
 """Paths whose requests draw on a container's throughput; descriptions are free of it."""
 
@@ -47,21 +53,23 @@ def create(
     key: str = WELL_KNOWN_KEY,
     consistency: Consistency = "Session",
     throttled: bool = False,
+    all_versions: bool = False,
     faults: Faults | None = None,
     script_seconds: float = limits.SCRIPT_SECONDS_MAX,
     name: str = ACCOUNT_NAME,
 ) -> Application:
     """An emulator of one account, its data in the directory `path` or in memory. Raises KeyFormatError, FormatError.
 
-    `throttled` refuses requests beyond the throughput that was bought, as the service does. `script_seconds` is how
-    long a script may run.
+    `throttled` refuses requests beyond the throughput that was bought, as the service does. `all_versions` keeps every
+    version and delete, as an account does for which that was enabled. `script_seconds` is how long a script may run.
     """
     clock, ids = clock or Clock(), ids or Ids()
     raw_key = decode_key(key)
-    store, scripts = Store(path, clock, ids), Engine(script_seconds)
+    store = Store(path, clock, ids, limits.VERSIONS_MINUTES if all_versions else None)
+    scripts = Engine(script_seconds)
     account = Account(name, store, clock, ids, raw_key, Sweeper(clock), scripts, consistency)
     account.throttle = Throttle(clock) if throttled else None
-    return Emulator(account, faults or Faults(clock), Snapshots(path)).application()
+    return Emulator(account, faults or Faults(clock, VOCABULARY), Snapshots(path)).application()
 
 
 class Emulator:
@@ -93,6 +101,8 @@ class Emulator:
     async def handle(self, request: Request) -> Response:
         """The answer to any request."""
         if self._control.owns(request.raw_path):
+            if request.raw_path == identity.PATH:
+                return identity.token(self._account, request)
             return await self._control.handle(request)
         return await self._serve(request, signed=True)
 

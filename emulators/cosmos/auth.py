@@ -18,14 +18,17 @@ from emulators.base.serving import Request
 from emulators.cosmos import errors, limits
 from emulators.cosmos.account import Account
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.partitioning import PartitionKeyError, parse_header
-from emulators.cosmos.tokens import CATALOGUED, Grant, redeem, resolve, resolve_link
+from emulators.cosmos.partitioning import Key, PartitionKeyError, canonical, parse_header
+from emulators.cosmos.store.documents import identity_of_rid
+from emulators.cosmos.tokens import CATALOGUED, Grant, Scope, redeem, resolve, resolve_link
 from emulators.cosmos.wire import Target
 
 READS = ("read", "list", "query", "plan", "changes")
 """Actions that a Read grant permits, and an identity on descriptions."""
 _SIGNED_TYPES = {"operations": "colls"}
 """Resource types that clients sign under another name (azure-cosmos _base.py: partitionkey is signed as colls)."""
+_ITEM_DEPTH = 6
+"""Types and names in an item's path."""
 
 
 def authorize(account: Account, request: Request, target: Target, action: str) -> None:
@@ -38,6 +41,8 @@ def authorize(account: Account, request: Request, target: Target, action: str) -
             _check_grant(account, request, target, action, redeem(account.key, signature))
         case "aad":
             _check_identity(account, target, action, signature)
+        case "sas":
+            raise Refused(errors.NOT_BUILT, "Authorization by a SAS token is not implemented in this emulator.")
         case _:
             raise Refused(errors.UNAUTHORIZED, f"Authorization of type '{kind[:40]}' is unknown.")
 
@@ -101,20 +106,37 @@ def _check_grant(account: Account, request: Request, target: Target, action: str
     # To use an item's token a client has to learn its container's partition key and ranges first.
     if target.kind in ("colls", "pkranges") and action in ("read", "list") and scope[: len(asked)] == asked[:4]:
         return
-    if asked[: len(scope)] != scope:
+    key = _key(request.headers.get("x-ms-documentdb-partitionkey", ""))
+    if asked[: len(scope)] != scope and not _is_same_item(account, scope, asked, key):
         raise Refused(errors.FORBIDDEN)
     itself = len(asked) == len(scope) and not target.is_feed
     writes_description = itself and target.kind in CATALOGUED and action in ("replace", "delete")
     if writes_description or (grant.mode.lower() != "all" and action not in READS):
         raise Refused(errors.FORBIDDEN)
-    if grant.partition_key is not None and target.kind == "docs":
-        header = request.headers.get("x-ms-documentdb-partitionkey", "")
-        try:
-            same = parse_header(header) == parse_header(orjson.dumps(grant.partition_key).decode())
-        except PartitionKeyError:
-            same = False
-        if not same:
-            raise Refused(errors.FORBIDDEN)
+    permitted = None if grant.partition_key is None else _key(orjson.dumps(grant.partition_key).decode())
+    if grant.partition_key is not None and target.kind == "docs" and (key is None or key != permitted):
+        raise Refused(errors.FORBIDDEN)
+
+
+def _key(text: str) -> Key | None:
+    """The partition key in a text, None where there is none or nobody can read it."""
+    try:
+        return parse_header(text)
+    except PartitionKeyError:
+        return None
+
+
+def _is_same_item(account: Account, scope: Scope, asked: Scope, key: Key | None) -> bool:
+    """Whether an item granted under one of its two names, its id and its rid, is asked for under the other."""
+    if len(scope) != _ITEM_DEPTH or len(asked) != _ITEM_DEPTH or scope[:5] != asked[:5] or scope[4] != "docs":
+        return False
+    container = account.store.catalog.container_by_rid(scope[3])
+    if container is None or key is None:
+        return False
+    granted, wanted = (identity_of_rid(account.store.connection, container, name) for name in (scope[5], asked[5]))
+    if granted:
+        return granted == (asked[5], canonical(key))
+    return wanted == (scope[5], canonical(key))
 
 
 def _check_identity(account: Account, target: Target, action: str, token: str) -> None:

@@ -68,6 +68,9 @@ PAGE_SECONDS_MAX = 5.0
 FEED_ITEMS_DEFAULT = 100
 """Items a page of a plain feed holds when the client does not say: the REST reference's default."""
 
+VERSIONS_MINUTES = 7 * 24 * 60
+"""How long an account with continuous backup keeps every version: its seven-day tier (documented)."""
+
 SIGNATURE_SKEW_SECONDS_MAX = 15 * 60
 """[L] How far x-ms-date may lie from the service's clock."""
 
@@ -83,6 +86,8 @@ TOKEN_SECONDS_DEFAULT = 3600
 TOKEN_SECONDS_MIN = 600
 """Our reading of the range that the service accepts: ten minutes to a day."""
 TOKEN_SECONDS_MAX = 86_400
+IDENTITY_TOKEN_SECONDS = 86_400
+"""Life of an identity token: a day, as managed identities' (documented)."""
 SCRIPT_BYTES_MAX = 256 * 1024
 """Length of a stored procedure's, trigger's or function's text: our choice, the service documents none."""
 

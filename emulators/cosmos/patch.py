@@ -6,6 +6,7 @@ Raises Refused with the service's 400, which counts operations from 1.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from emulators.cosmos.errors import Refused
 from emulators.cosmos.store.catalog import Container
 from emulators.cosmos.store.documents import SYSTEM_PROPERTIES
 
+_INTEGERS = (-(2**63), 2**64 - 1)
+"""The whole numbers that JSON is read and written with here."""
 _LEARN_MORE = "Learn more: https://aka.ms/cosmosdbpatchdocs"
 
 
@@ -150,7 +153,17 @@ def _increment(document: dict[str, Any], path: tuple[str, ...], operation: Mappi
     old = 0 if missing else _take(document, path, keep=True)
     if isinstance(old, bool) or not isinstance(old, int | float):
         raise _Impossible("can only be done on a number")
-    _put(document, path, old + amount, insert=False)
+    _put(document, path, _sum(old, amount), insert=False)
+
+
+def _sum(old: float, amount: float) -> float:
+    """The sum as JSON can say it: whole where it fits 64 bits, else the nearest number of the service's, a double."""
+    total = old + amount
+    if isinstance(total, int) and not _INTEGERS[0] <= total <= _INTEGERS[1]:
+        total = float(total)
+    if math.isinf(total):
+        raise _Impossible("leads to a number that is too large")
+    return total
 
 
 def _move(document: dict[str, Any], path: tuple[str, ...], operation: Mapping[str, Any]) -> None:

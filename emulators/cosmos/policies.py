@@ -84,6 +84,7 @@ def indexing_policy(asked: object) -> dict[str, Any]:
         asked = {}
     if not isinstance(asked, dict):
         raise _bad("The indexing policy must be an object.")
+    asked = {name: value for name, value in asked.items() if value is not None}
     mode = str(asked.get("indexingMode", "consistent")).lower()
     if mode not in _MODES:
         raise _bad(f"The indexing mode '{mode}' is not supported: use consistent or none.")

@@ -102,6 +102,14 @@ _VERBS = {"GET": ("list", "read"), "POST": ("create", "execute"), "PUT": ("", "r
 _KINDS = frozenset(kind for shape in (*ROUTES, *NOT_BUILT) for kind in shape.split("/"))
 
 
+OPERATIONS = frozenset(
+    f"{shape.removesuffix('/*').rpartition('/')[2] or 'account'}.{action}"
+    for shape, actions in ROUTES.items()
+    for action in actions
+)
+"""What `operation_name` calls all that is built."""
+
+
 def operation_name(target: Target, action: str) -> str:
     """What fault rules and metrics call an operation: `docs.create`, `colls.read`, `account.read`.
 

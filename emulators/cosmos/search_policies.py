@@ -107,7 +107,10 @@ def _check_full_text(body: Mapping[str, Any]) -> None:
     for language in [policy.get("defaultLanguage"), *(entry.get("language") for entry in entries)]:
         if language is not None and language not in LANGUAGES:
             raise _bad(f"The full text policy's language '{language}' is not supported: use {', '.join(LANGUAGES)}.")
-    for index in body.get("indexingPolicy", {}).get("fullTextIndexes") or []:
+    indexes = body.get("indexingPolicy", {}).get("fullTextIndexes") or []
+    if not isinstance(indexes, list):
+        raise _bad("fullTextIndexes takes an array.")
+    for index in indexes:
         path = index.get("path") if isinstance(index, dict) else None
         if path not in [entry["path"] for entry in entries]:
             raise _bad(f"The full text index path '{path}' is not in the full text policy.")

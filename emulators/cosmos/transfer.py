@@ -1,7 +1,8 @@
 """`python -m emulators.cosmos.transfer export|import …`: a container's items as NDJSON, one a line.
 
 Speaks the service's own REST over HTTP, so that it works on the emulator and on a real account alike. Items are
-imported by upsert, without their system properties; the container must exist.
+imported by upsert, without their system properties; the container must exist. An import that stops says at which line
+and may simply be run again; an export that stops leaves the file as it was.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import asyncio
 import base64
 import hmac
 import sys
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +30,8 @@ from emulators.cosmos.store.documents import SYSTEM_PROPERTIES
 
 IN_FLIGHT = 16
 """Upserts on the way at once: our choice, what keeps one emulator process busy."""
+LINE_BYTES_MAX = 8 * 1024 * 1024
+"""Of a file to import: our choice, room for what the service takes however it is escaped, and no file in memory."""
 PROGRESS_SECONDS = 0.2
 THROTTLED = 429
 
@@ -65,7 +70,7 @@ class Remote:
                     await self.clock.sleep(int(answer.headers.get("x-ms-retry-after-ms", "100")) / 1000)
                     continue
                 if answer.status >= 400:
-                    raise TransferError(f"{method} {path}: {answer.status} {content.decode('utf-8', 'replace')[:500]}")
+                    raise TransferError(f"{method} {path}: {answer.status} {_told(content)}")
                 return answer.headers, content
 
     async def definition(self) -> Definition:
@@ -84,6 +89,15 @@ class Remote:
             token = received.get("x-ms-continuation", "")
             if not token:
                 return
+
+
+def _told(content: bytes) -> str:
+    """What an error's body says, without the lines that only help the service's owner."""
+    try:
+        text = str(orjson.loads(content)["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        text = content.decode("utf-8", "replace")
+    return text.partition("\r\n")[0][:500]
 
 
 class Progress:
@@ -120,37 +134,76 @@ async def export_items(remote: Remote, file: IO[bytes], progress: Progress) -> N
 
 
 async def import_items(remote: Remote, lines: Iterator[bytes], progress: Progress) -> None:
-    """Upsert every line's item. Raises TransferError, naming the line."""
+    """Upsert every line's item. Raises TransferError, naming the line, when what is on its way has arrived."""
     definition = await remote.definition()
     numbered = enumerate(lines, 1)
+    refused: list[TransferError] = []
 
     async def worker() -> None:
         for number, line in numbered:
+            if refused:
+                return
             if not line.strip():
                 continue
-            item = _item(line)
-            if item is None:
-                raise TransferError(f"line {number} is no item: it must be a JSON object")
-            mine = {name: value for name, value in item.items() if name not in (*SYSTEM_PROPERTIES, "_lsn")}
-            headers = {
-                "x_ms_documentdb_partitionkey": canonical(definition.of_document(mine)),
-                "x_ms_documentdb_is_upsert": "True",
-                "prefer": "return=minimal",
-            }
-            await remote.call("POST", "docs", f"{remote.path}/docs", orjson.dumps(mine), **headers)
+            try:
+                await _upsert(remote, definition, _item(line))
+            except TransferError as failure:
+                refused.append(TransferError(f"line {number}: {failure}"))
+                return
             progress.step()
 
     async with asyncio.TaskGroup() as group:
         for _ in range(IN_FLIGHT):
             group.create_task(worker())
+    if refused:
+        raise refused[0]
 
 
-def _item(line: bytes) -> dict[str, Any] | None:
+async def _upsert(remote: Remote, definition: Definition, item: dict[str, Any]) -> None:
+    mine = {name: value for name, value in item.items() if name not in (*SYSTEM_PROPERTIES, "_lsn")}
+    headers = {
+        "x_ms_documentdb_partitionkey": canonical(definition.of_document(mine)),
+        "x_ms_documentdb_is_upsert": "True",
+        "prefer": "return=minimal",
+    }
+    await remote.call("POST", "docs", f"{remote.path}/docs", orjson.dumps(mine), **headers)
+
+
+def _item(line: bytes) -> dict[str, Any]:
+    if len(line) > LINE_BYTES_MAX:
+        raise TransferError(f"no item is longer than {LINE_BYTES_MAX} bytes; the file must have one a line")
     try:
         item = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
-    return item if isinstance(item, dict) else None
+    except orjson.JSONDecodeError as failure:
+        raise TransferError(f"no JSON: {failure}") from None
+    if not isinstance(item, dict):
+        raise TransferError("no item: the file must have one JSON object a line")
+    return item
+
+
+def lines_of(file: IO[bytes]) -> Iterator[bytes]:
+    """A file's lines from its beginning, in pieces where one is too long; a byte order mark is nobody's."""
+    file.seek(0)
+    file.seek(len(BOM_UTF8) if file.read(len(BOM_UTF8)) == BOM_UTF8 else 0)
+    while line := file.readline(LINE_BYTES_MAX + 1):
+        yield line
+
+
+@contextmanager
+def _written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes `path`'s place once all is written; a pipe or terminal is written as it is."""
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    unfinished.replace(path)
 
 
 async def run(arguments: argparse.Namespace) -> None:
@@ -161,14 +214,16 @@ async def run(arguments: argparse.Namespace) -> None:
         remote = Remote(session, arguments.url.rstrip("/"), decode_key(arguments.key), path, clock)
         if arguments.action == "export":
             progress = Progress(clock, None)
-            with arguments.file.open("wb") as file:
+            with _written_whole(arguments.file) as file:
                 await export_items(remote, file, progress)
+            progress.tell()
         else:
             with arguments.file.open("rb") as file:
-                progress = Progress(clock, sum(1 for line in file if line.strip()))
-                file.seek(0)
-                await import_items(remote, iter(file), progress)
-        progress.tell()
+                progress = Progress(clock, sum(1 for line in lines_of(file) if line.strip()))
+                try:
+                    await import_items(remote, lines_of(file), progress)
+                finally:
+                    progress.tell()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -178,16 +233,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("database")
     parser.add_argument("container")
     parser.add_argument("file", type=Path, help="NDJSON, one item a line")
-    parser.add_argument("--url", default="http://127.0.0.1:8081", help="the account's endpoint (default: %(default)s)")
+    parser.add_argument(
+        "--url", type=_endpoint, default="http://127.0.0.1:8081", help="the account's endpoint (default: %(default)s)"
+    )
     parser.add_argument("--key", default=WELL_KNOWN_KEY, help="account key (default: the well-known one)")
     chosen = parser.parse_args(arguments)
     code = 0
     try:
         asyncio.run(run(chosen))
     except* (TransferError, KeyFormatError, aiohttp.ClientError, OSError) as failures:
-        print(failures.exceptions[0], file=sys.stderr)
+        failure = failures.exceptions[0]
+        print(failure, file=sys.stderr)
+        if isinstance(failure, aiohttp.ClientConnectorCertificateError):
+            print("An emulator that serves https prints what to export, so that it is trusted.", file=sys.stderr)
         code = 1
     return code
+
+
+def _endpoint(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} is no endpoint: give http://… or https://…")
+    return text
 
 
 if __name__ == "__main__":

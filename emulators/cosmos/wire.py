@@ -116,12 +116,14 @@ class Call:
         return value.lower() == "true"
 
     def check_directive(self) -> None:
-        """Raises Refused for an unknown indexing directive, and (501) for the one that is not built."""
-        directive = self.header("x-ms-indexing-directive").lower()
-        if directive not in ("", "default", "include", "exclude"):
+        """Raises Refused for an unknown indexing directive. The known ones change nothing, as in the service of today.
+
+        Its index holds every item; a query finds what was written with Exclude, and in containers that are not
+        `automatic` too.
+        """
+        directive = self.header("x-ms-indexing-directive")
+        if directive and not is_directive(directive):
             raise Refused(errors.BAD_HEADER, f"The indexing directive '{directive[:100]}' is invalid.")
-        if directive == "exclude":
-            raise Refused(errors.NOT_BUILT, "Leaving an item out of the index is not implemented in this emulator.")
 
     def page_size(self, default: int) -> int:
         """x-ms-max-item-count; absent and -1 leave it to us. Raises Refused."""
@@ -191,6 +193,11 @@ class Call:
             return parse_header(text)
         except PartitionKeyError as refusal:
             raise Refused(errors.BAD_HEADER, str(refusal)) from None
+
+
+def is_directive(text: str) -> bool:
+    """Whether it says how an item shall be indexed: a word, or the number that stands for it in the Python SDK."""
+    return text.lower() in ("default", "include", "exclude", "0", "1", "2")
 
 
 def _count_text(given: int, wanted: int) -> str:

@@ -1,6 +1,7 @@
 """The storage account beside the emulator (Azurite): blobs and queues. The only room that knows the storage SDKs.
 
-A simulation hands in a `Storage` of its own. Nothing here knows what a dead letter or a delivery is.
+A simulation hands in a `Storage` of its own. Nothing here knows what a dead letter or a delivery is. The SDKs take
+longer to load than all else of the emulator, and most never need them: they are imported where they are first used.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import BlobProperties, ContentSettings
-from azure.storage.blob.aio import BlobServiceClient
-from azure.storage.queue.aio import QueueServiceClient
 
 from emulators.eventgrid import limits
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobProperties
+    from azure.storage.blob.aio import BlobServiceClient
+    from azure.storage.queue.aio import QueueServiceClient
 
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
 DEVELOPMENT_ACCOUNT = "devstoreaccount1"
@@ -119,6 +122,8 @@ class StorageAccount:
 
     async def write(self, container: str, path: str, content: bytes) -> None:
         """Put a JSON blob. Raises StorageUnavailable, also where the container is missing: the user must make it."""
+        from azure.storage.blob import ContentSettings
+
         blob = self._blobs().get_blob_client(container, path)
         try:
             await blob.upload_blob(
@@ -186,11 +191,15 @@ class StorageAccount:
 
     def _blobs(self) -> BlobServiceClient:
         if self._client is None:
+            from azure.storage.blob.aio import BlobServiceClient
+
             self._client = BlobServiceClient.from_connection_string(self._connection_string, **_PATIENCE)
         return self._client
 
     def _queues(self) -> QueueServiceClient:
         if self._queue_client is None:
+            from azure.storage.queue.aio import QueueServiceClient
+
             self._queue_client = QueueServiceClient.from_connection_string(self._connection_string, **_PATIENCE)
         return self._queue_client
 

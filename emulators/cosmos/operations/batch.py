@@ -25,7 +25,7 @@ from emulators.cosmos.partitioning import Key, PartitionKeyError, parse_header
 from emulators.cosmos.sql.values import depth
 from emulators.cosmos.store.catalog import Container, Range
 from emulators.cosmos.store.documents import Address, Stored, Writer, address
-from emulators.cosmos.wire import Call, answer, container_headers, format_charge
+from emulators.cosmos.wire import Call, answer, container_headers, format_charge, is_directive
 
 MULTI_STATUS = 207
 _UNBUILT = ("effectivePartitionKey", "binaryId", "timeToLiveInSeconds")
@@ -214,13 +214,13 @@ def _parse(body: object) -> list[dict[str, Any]]:
     if len(body) > limits.BATCH_OPERATIONS_MAX:
         raise Refused(errors.BAD_REQUEST, "Batch request has more operations than what is supported.")
     for operation in body:
-        if operation.get("operationType") not in _DO:
+        if str(operation.get("operationType")) not in _DO:
             raise Refused(errors.BAD_REQUEST, f"A batch operation takes an operationType of {', '.join(_DO)}.")
         unbuilt = [name for name in _UNBUILT if name in operation]
-        if str(operation.get("indexingDirective")).lower() == "exclude":
-            unbuilt.append("indexingDirective Exclude")
         if unbuilt:
             raise Refused(errors.NOT_BUILT, f"{unbuilt[0]} of a batch operation is not implemented in this emulator.")
+        if not is_directive(str(operation.get("indexingDirective", "Default"))):
+            raise Refused(errors.BAD_REQUEST, "An indexingDirective is Default, Include or Exclude.")
     return body
 
 

@@ -66,12 +66,13 @@ async def read(call: Call) -> Response:
 
 async def _prepare_versions(call: Call, container: Container, scopes: list[Scope]) -> None:
     """Refuse containers that keep no versions; turn items that have expired into deletes; drop what is too old."""
-    if not container.keeps_versions:
+    if container.versions_minutes is None:
         raise Refused(
             errors.BAD_REQUEST,
-            "The change feed mode 'All Versions and Deletes' must be enabled: the container needs a changeFeedPolicy.",
+            "The change feed mode 'All Versions and Deletes' must be enabled: the container needs a changeFeedPolicy, "
+            "or the emulator the option --all-versions.",
         )
-    oldest = call.now - 60 * int(container.resource.body["changeFeedPolicy"]["retentionDuration"])
+    oldest = call.now - 60 * container.versions_minutes
 
     def work(connection: apsw.Connection) -> None:
         for scope in scopes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +21,7 @@ def _check(_: Call, owner: Resource, sent: dict[str, Any], old: Resource | None)
             raise _bad(f"A client encryption key has {', '.join(_MEMBERS)}; {name} is missing or of another type.")
     try:
         base64.b64decode(sent["wrappedDataEncryptionKey"], validate=True)
-    except binascii.Error:
+    except ValueError:
         raise _bad("wrappedDataEncryptionKey takes base64.") from None
     return {"id": sent["id"], **{name: sent[name] for name in _MEMBERS}}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import struct
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -37,10 +37,10 @@ TURN_SECONDS = 0.05
 _SIGN = 1 << 63
 """Added to a position that may be negative, so that its bytes are in order."""
 
-Found = tuple[Scope, int, bytes, Value]
-"""A document: where it was read, its position, its JSON and its value."""
-SIFTED = object()
-"""In a value's place: up to here no further document matters."""
+Batch = tuple[Scope, Sequence[tuple[int, bytes]], int | None]
+"""(position, JSON) of documents in the order in which they are read, and up to where nothing else matters, if known."""
+ITSELF = (Row(b"", 0, None),)
+"""What a document gives that is a result as it is stored."""
 Mark = tuple[bytes, int, int]
 """A row's place in an order: sort key, position (negative where it runs down), number among its document's rows."""
 
@@ -123,36 +123,31 @@ class Work:
         """Whether the page has taken as long as one may."""
         return self.call.account.clock.now() - self.began > limits.PAGE_SECONDS_MAX
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to look after the server's other clients: asked for every row, so no coroutine."""
+        return self.call.account.clock.now() - self.turned > TURN_SECONDS
+
     async def turn(self) -> None:
-        """Let the server look after its other clients if it has been long enough."""
-        now = self.call.account.clock.now()
-        if now - self.turned > TURN_SECONDS:
-            await asyncio.sleep(0)
-            self.turned = self.call.account.clock.now()
+        """Let the server look after its other clients."""
+        await asyncio.sleep(0)
+        self.turned = self.call.account.clock.now()
 
     @property
     def stride(self) -> int:
         """From a document's position to the next, where documents of equal keys follow each other."""
         return -1 if self.reading.walks and self.reading.columns[0].descends else 1
 
-    async def meet(self, found: Found) -> Found:
-        """Count a document as loaded, and call the user-defined functions that it will be evaluated with."""
+    def meet(self, body: bytes) -> None:
+        """Count a document as loaded."""
         self.loaded += 1
-        self.loaded_bytes += len(found[2])
-        await self.functions.know(self.statement, found[3], self.context)
-        return found
+        self.loaded_bytes += len(body)
 
-    @property
-    def gives_bodies(self) -> bool:
-        """Whether results are stored documents, chosen and put in order by SQLite alone: nobody looks into them."""
-        statement, reading = self.statement, self.reading
-        in_order = bool(reading.columns) or not statement.is_sorted
-        looked_into = statement.is_collected or statement.query.rank is not None or not in_order
-        return statement.is_whole_documents and reading.exact and not looked_into
-
-    def value(self, body: bytes) -> Value:
-        """The document in a body, or something in its place where nobody looks into it."""
-        return None if self.gives_bodies else orjson.loads(body)
+    async def value(self, body: bytes) -> Value:
+        """The document in a body, and the results of the user-defined functions that it will be evaluated with."""
+        document = orjson.loads(body)
+        await self.functions.know(self.statement, document, self.context)
+        return document
 
     def rows(self, document: Value) -> Iterator[Row]:
         """What a document that was read gives."""
@@ -174,11 +169,18 @@ async def make_page(work: Work, start: Position, window: Window) -> Position | N
     return await _in_order(work, start, window)
 
 
-async def documents(work: Work) -> AsyncIterator[Found]:
-    """All documents that may matter, in their own order."""
-    async for found in _in_their_own_order(work, Position()):
-        if found[3] is not SIFTED:
-            yield found
+async def documents(work: Work) -> AsyncIterator[tuple[int, Value]]:
+    """(position, value) of all documents that may matter, in their own order."""
+    if work.statement.container_slot is None:
+        await work.functions.know(work.statement, None, work.context)
+        yield 0, None
+        return
+    async for _, batch, _ in _in_their_own_order(work, Position()):
+        for position, body in batch:
+            work.meet(body)
+            yield position, await work.value(body)
+            if work.is_due:
+                await work.turn()
 
 
 async def _in_order(work: Work, start: Position, window: Window) -> Position | None:
@@ -186,28 +188,57 @@ async def _in_order(work: Work, start: Position, window: Window) -> Position | N
 
     A page goes on from one physical partition to the next until it is full; the service's may end where one ends.
     """
-    passed = start.passed
-    wanted = None if window.take is None else window.skip + window.take
-    found = _along_index(work, start) if work.reading.walks else _in_their_own_order(work, start)
-    async for scope, position, body, document in found:
-        # A page must get further than the one before it.
-        late = (work.loaded > 1 or document is SIFTED) and work.is_out_of_time
-        for row in work.rows(document) if document is not SIFTED else ():
+    filled = _Filling(work, start, window)
+    if work.statement.container_slot is None:
+        await work.functions.know(work.statement, None, work.context)
+        for scope in work.scopes[:1]:
+            return filled.take(scope, 0, b"", work.rows(None))
+    as_stored = work.statement.is_whole_documents and work.reading.exact
+    async for scope, batch, until in _along(work, start) if work.reading.walks else _in_their_own_order(work, start):
+        for position, body in batch:
+            work.meet(body)
+            more = filled.take(scope, position, body, ITSELF if as_stored else work.rows(await work.value(body)))
+            if filled.is_done:
+                return more
+            if work.is_due:
+                await work.turn()
+        if until is not None and work.is_out_of_time:
+            return _next(work, start, scope, until + work.stride, b"", 0, filled.passed)
+    return None
+
+
+class _Filling:
+    """A page that is filled in the order of its rows: what was passed over, and whether it is done."""
+
+    def __init__(self, work: Work, start: Position, window: Window) -> None:
+        self._work = work
+        self._start = start
+        self._skip = window.skip
+        self._wanted = None if window.take is None else window.skip + window.take
+        self.passed = start.passed
+        self.is_done = False
+
+    def take(self, scope: Scope, position: int, body: bytes, rows: Iterable[Row]) -> Position | None:
+        """Put a document's rows on the page. When that is done: the next page's start, None when nothing is left."""
+        work, start = self._work, self._start
+        late = work.loaded > 1 and work.is_out_of_time  # a page must get further than the one before it
+        for row in rows:
             if position == start.position and row.number < start.rows:
                 continue
-            if wanted is not None and passed >= wanted:
+            if self._wanted is not None and self.passed >= self._wanted:
+                self.is_done = True
                 return None
-            if passed < window.skip:
-                passed += 1
-                continue
-            result = work.written(row, body)
-            if late or not work.has_room(result):
-                return _next(work, start, scope, position, body, row.number, passed)
-            work.add(result)
-            passed += 1
-        if late:
-            return _next(work, start, scope, position + work.stride, body, 0, passed)
-    return None
+            if self.passed >= self._skip:
+                result = work.written(row, body)
+                if late or not work.has_room(result):
+                    self.is_done = True
+                    return _next(work, start, scope, position, body, row.number, self.passed)
+                work.add(result)
+            self.passed += 1
+        if not late:
+            return None
+        self.is_done = True
+        return _next(work, start, scope, position + work.stride, body, 0, self.passed)
 
 
 def _next(work: Work, start: Position, scope: Scope, position: int, body: bytes, number: int, passed: int) -> Position:
@@ -222,13 +253,14 @@ async def _sorted(work: Work, start: Position, window: Window) -> Position | Non
     left = None if window.take is None else window.skip + window.take - max(start.passed, window.skip)
     nearest = _Nearest(to_skip + work.size + 1, work.context)
     beyond = None if start.key is None else (start.key, _signed(work, start.position), start.rows)
-    async for _, position, _, document in documents(work):
+    async for position, document in documents(work):
         for row in work.rows(document):
             key = row.sort_key or _key_of(document, work.reading.columns)
             mark = (key, _signed(work, position), row.number)
             if beyond is None or mark >= beyond:
                 nearest.add(mark)
-            await work.turn()
+            if work.is_due:
+                await work.turn()
     chosen = nearest.after(to_skip)
     passed = start.passed + to_skip
     bodies = load(work.call.account.store.connection, [abs(position) for _, position, _ in chosen])
@@ -252,9 +284,7 @@ def _signed(work: Work, position: int) -> int:
 
 
 async def _row(work: Work, body: bytes, number: int) -> Row | None:
-    document = orjson.loads(body)
-    await work.functions.know(work.statement, document, work.context)
-    rows = work.statement.rows(document, work.context)
+    rows = work.statement.rows(await work.value(body), work.context)
     return next((row for row in rows if row.number == number), None)
 
 
@@ -264,9 +294,10 @@ async def _collected(work: Work, start: Position, window: Window) -> Position | 
     if work.statement.counts_rows and work.reading.exact:
         collection.add_rows(_count(work))
     else:
-        async for _, _, _, document in documents(work):
+        async for _, document in documents(work):
             for _ in collection.feed(document):
-                await work.turn()
+                if work.is_due:
+                    await work.turn()
     first = max(start.passed, window.skip)
     end = None if window.take is None else window.skip + window.take
     return await work.functions.evaluate(lambda: _cut(work, collection, first, end))
@@ -295,13 +326,8 @@ def _count(work: Work) -> int:
     return total
 
 
-async def _in_their_own_order(work: Work, start: Position) -> AsyncIterator[Found]:
+async def _in_their_own_order(work: Work, start: Position) -> AsyncIterator[Batch]:
     """The documents that may matter by position, from the start's own on."""
-    if work.statement.container_slot is None:
-        await work.functions.know(work.statement, None, work.context)
-        for scope in work.scopes[:1]:
-            yield scope, 0, b"", None
-        return
     limit = work.first_batch
     for scope, reached in unread(work.container, work.scopes, _place(start)):
         check_session(work.call, work.container, scope.range)
@@ -309,16 +335,14 @@ async def _in_their_own_order(work: Work, start: Position) -> AsyncIterator[Foun
         while True:
             until = _stretch(work, scope, after)
             batch = _batch(work, scope, after, until, limit)
-            for position, body in batch:
-                yield await work.meet((scope, position, body, work.value(body)))
-                await work.turn()
-            if len(batch) < limit and until is None:
+            is_full = len(batch) == limit
+            yield scope, batch, None if is_full else until
+            if not is_full and until is None:
                 break
-            if len(batch) == limit:
+            if is_full:
                 after, limit = batch[-1][0], DOCUMENTS_PER_TURN
             elif until is not None:
                 after = until
-                yield scope, until, b"", SIFTED
             await asyncio.sleep(0)
             _demand_unsplit(work)
 
@@ -350,8 +374,8 @@ def _batch(work: Work, scope: Scope, after: int, until: int | None, limit: int) 
     return look_up(connection, scope, reading.index, where=where, bindings=bindings, order="position", limit=limit)
 
 
-async def _along_index(work: Work, start: Position) -> AsyncIterator[Found]:
-    """The documents of one scope along an index, from the start's own on."""
+async def _along(work: Work, start: Position) -> AsyncIterator[Batch]:
+    """The documents of one scope in the order of columns, from the start's own on."""
     (scope,) = work.scopes
     reading, connection = work.reading, work.call.account.store.connection
     check_session(work.call, work.container, scope.range)
@@ -370,16 +394,15 @@ async def _along_index(work: Work, start: Position) -> AsyncIterator[Found]:
                 bindings=(*stretch.bindings, *reading.bindings),
                 order=stretch.order,
                 limit=limit - len(batch),
+                sorts=reading.sorts,
             )
             if len(batch) == limit:
                 break
-        for position, body in batch:
-            yield await work.meet((scope, position, body, work.value(body)))
-            await work.turn()
+        yield scope, batch, None
         if len(batch) < limit:
             return
         key, limit = _key_of(orjson.loads(batch[-1][1]), reading.columns), DOCUMENTS_PER_TURN
-        position += work.stride
+        position = batch[-1][0] + work.stride
         await asyncio.sleep(0)
         _demand_unsplit(work)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from emulators.cosmos import errors, limits
 from emulators.cosmos.crud import Crud
 from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.errors import Refused
+from emulators.cosmos.partitioning import PartitionKeyError, parse_header
 from emulators.cosmos.resources import is_named
 from emulators.cosmos.store.catalog import Resource
 from emulators.cosmos.tokens import Grant, issue, resolve_link
@@ -25,6 +28,8 @@ def _check(call: Call, owner: Resource, sent: dict[str, Any], old: Resource | No
     catalog = call.account.store.catalog
     scope = resolve_link(catalog, link) or link  # a resource may be made after its permission
     key = sent.get("resourcePartitionKey")
+    if key is not None:
+        _check_key(key)
     for other in catalog.children("permissions", owner.rid):
         theirs = resolve_link(catalog, other.body["resource"]) or other.body["resource"]
         same = theirs == scope and other.body.get("resourcePartitionKey") == key
@@ -32,6 +37,13 @@ def _check(call: Call, owner: Resource, sent: dict[str, Any], old: Resource | No
             raise Refused(errors.CONFLICT)
     body = {"id": sent["id"], "permissionMode": mode, "resource": link}
     return body if key is None else {**body, "resourcePartitionKey": key}
+
+
+def _check_key(key: object) -> None:
+    try:
+        parse_header(orjson.dumps(key).decode())
+    except PartitionKeyError as refusal:
+        raise Refused(errors.BAD_REQUEST, errors.wrapped(f"resourcePartitionKey: {refusal}")) from None
 
 
 def _show(call: Call, permission: Resource) -> dict[str, Any]:

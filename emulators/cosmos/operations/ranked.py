@@ -21,12 +21,12 @@ async def make_ranked_page(work: Work, start: Position, window: Window) -> Posit
     ranking = Ranking(work.statement.filled, work.context.parameters)
     work.reading = Reading()  # statistics are of all texts, not of those that WHERE selects
     statistics = prepare(ranking.statistics).collect((), work.context)
-    async for _, _, _, document in documents(work):
+    async for _, document in documents(work):
         statistics.add(document)
     scored = prepare(ranking.scores(next(statistics.results())))
     positions: list[int] = []
     scores: list[list[float]] = []
-    async for _, position, _, document in documents(work):
+    async for position, document in documents(work):
         for row in await work.functions.evaluate(partial(_rows, scored, document, work.context)):
             positions.append(position)
             scores.append(row.value)

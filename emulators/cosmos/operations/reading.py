@@ -7,7 +7,7 @@ and the sizes decide. An index is made the first time that it would help.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apsw
@@ -27,7 +27,7 @@ from emulators.cosmos.store.documents import Scope, count_some
 from emulators.cosmos.store.files import Store
 
 MATCHES_SORTED_MAX = 1000
-"""Documents that an index finds and that are then put into their own order: our choice, a millisecond's work."""
+"""Documents that are found and then put into their order, each page anew: our choice, a millisecond's work."""
 MATCHES_FEW = 50
 """Documents found by an index that no other need be asked to beat: our choice."""
 SMALL_SCOPE_DOCUMENTS = 100
@@ -46,16 +46,16 @@ class Reading:
     bindings: tuple[Any, ...] = ()
     index: str = ""
     columns: tuple[Column, ...] = ()
+    walks: bool = False
+    """Whether SQLite gives documents in the columns' order, which else they have to be put into."""
+    sorts: bool = False
+    """Whether it has to sort them for that, because no index has the order."""
     ranked: bool = True
+    """Whether the first column's rank takes part in that order: not where the condition pins it."""
     exact: bool = False
     """Whether the condition is all of WHERE."""
     by_position: bool = False
     """Whether the scopes are large parts of their partitions."""
-
-    @property
-    def walks(self) -> bool:
-        """Whether documents come along the index, in its order; with columns alone they have to be sorted."""
-        return bool(self.columns and self.index)
 
 
 class Planner:
@@ -73,19 +73,24 @@ class Planner:
 
     async def reading(self, scopes: list[Scope], start: Position) -> Reading:
         """How to read `scopes` from `start` on: an unordered query goes on in the order that its last page had."""
-        if self._statement.container_slot is None or not scopes or self._is_small(scopes):
+        if self._statement.container_slot is None or not scopes:
             return self._every()
+        if self._is_small(scopes):
+            return self._put_in_order(self._every(), scopes)
         if start.key is not None and not self._statement.is_sorted:
             return await self._along_range() if len(scopes) == 1 else self._by_range()
         looked_up = await self._looked_up(scopes)
         if looked_up is not None:
-            return looked_up
+            return self._put_in_order(looked_up, scopes)
         if len(scopes) > 1:
             return self._every()
         (scope,) = scopes
         large, along = self._is_large_share(scope), None
         if self._statement.is_sorted and not self._statement.is_collected:
-            along = await self._along_order() if large else None
+            if large:
+                along = await self._along_order()
+            elif count_some(self._store.connection, scope, MATCHES_SORTED_MAX + 1) <= MATCHES_SORTED_MAX:
+                along = self._put_in_order(self._every(), scopes)
         elif start == Position() and not self._statement.is_collected and self._range is not None and scope.is_whole:
             along = await self._along_range()
             along = along if along.walks else None
@@ -132,7 +137,15 @@ class Planner:
         name = await self._index(columns) if columns else ""
         if not name:
             return None
-        return Reading(self._sieve.sql, self._sieve.bindings, name, columns, exact=self._sieve.exact)
+        return Reading(self._sieve.sql, self._sieve.bindings, name, columns, walks=True, exact=self._sieve.exact)
+
+    def _put_in_order(self, reading: Reading, scopes: list[Scope]) -> Reading:
+        """The same few documents, sorted by SQLite where it can tell the order of the results: it loads no others."""
+        statement = self._statement
+        columns = statement.order if statement.is_sorted and not statement.is_collected else ()
+        if not columns or not reading.exact or len(scopes) > 1:
+            return reading
+        return replace(reading, columns=columns, walks=True, sorts=True, ranked=True)
 
     @property
     def _range(self) -> Access | None:
@@ -156,7 +169,7 @@ class Planner:
             where, bindings = f"{where} AND ({self._sieve.sql})", [*bindings, *self._sieve.bindings]
         columns = (access.column,) if walks else ()
         exact = access.whole or self._sieve.exact
-        return Reading(where, tuple(bindings), name, columns, ranked=False, exact=exact)
+        return Reading(where, tuple(bindings), name, columns, walks=walks, ranked=False, exact=exact)
 
     def _is_large_share(self, scope: Scope) -> bool:
         if scope.is_whole:

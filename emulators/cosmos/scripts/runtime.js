@@ -133,6 +133,10 @@ const __emulator = (() => {
   }
 
   function bodyOf(body, options) {
+    const action = options.indexAction ?? "default";
+    if (typeof action !== "string" || !["default", "include", "exclude"].includes(action.toLowerCase())) {
+      throw failWith(ErrorCodes.BadRequest, `The indexAction is default, include or exclude, not ${action}.`);
+    }
     if (body === null || !["object", "string"].includes(typeof body)) {
       throw failWith(ErrorCodes.BadRequest, "The document body must be an object, or a string of one in JSON.");
     }
@@ -182,7 +186,7 @@ const __emulator = (() => {
     replaceDocument(link, document, options, callback) {
       const target = documentOf(link);
       [options, callback] = optionsAndCallback(options, callback);
-      const { body } = bodyOf(document, { disableAutomaticIdGeneration: true });
+      const { body } = bodyOf(document, { ...options, disableAutomaticIdGeneration: true });
       return enqueue({ operation: "replace", ...target, body, ifMatch: options.etag ?? "" }, callback, one);
     },
     deleteDocument(link, options, callback) {

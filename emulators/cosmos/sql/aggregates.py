@@ -24,6 +24,11 @@ class Aggregate(ABC):
     def add(self, value: Value) -> None:
         """Take in a defined value."""
 
+    def add_many(self, value: Value, count: int) -> None:
+        """Take in the same value so many times."""
+        for _ in range(count):
+            self.add(value)
+
     @abstractmethod
     def result(self) -> Value:
         """What came of it."""
@@ -41,6 +46,10 @@ class Count(Aggregate):
         """Count it."""
         self._count += 1
 
+    def add_many(self, value: Value, count: int) -> None:
+        """Count them at once: COUNT(1) over a container is common, and SQLite has counted already."""
+        self._count += count
+
     def result(self) -> Value:
         """The count."""
         return self._count
@@ -54,6 +63,10 @@ class CountIf(Count):
     def add(self, value: Value) -> None:
         """Count true only."""
         self._count += value is True
+
+    def add_many(self, value: Value, count: int) -> None:
+        """Count them if they are true."""
+        self._count += count if value is True else 0
 
 
 class Sum(Aggregate):

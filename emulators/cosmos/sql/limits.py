@@ -45,6 +45,8 @@ GEOMETRY_POINTS_MAX = 4_096
 """Documented (concepts-limits: points per polygon)."""
 COMPONENT_RESULTS_MIN = 120
 """Rows each partition brings for a search's score at least, recorded in the service's plans."""
+GLOB_CHARACTERS_MAX = 1_000
+"""Length of a word that SQLite looks for by a pattern, far below its own limit of 50,000: our choice."""
 SEARCH_LIST_MIN, SEARCH_LIST_MAX = 1, 100
 """VectorDistance's searchListSizeMultiplier, recorded in the .NET SDK's LINQ baselines."""
 PUSHED_TERMS_MAX = 500

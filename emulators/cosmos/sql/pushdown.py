@@ -12,7 +12,7 @@ from typing import Any
 
 from emulators.cosmos.sql.arithmetic import number_of
 from emulators.cosmos.sql.columns import json_path
-from emulators.cosmos.sql.limits import PUSHED_TERMS_MAX
+from emulators.cosmos.sql.limits import GLOB_CHARACTERS_MAX, PUSHED_TERMS_MAX
 from emulators.cosmos.sql.nodes import (
     Between,
     Binary,
@@ -193,7 +193,12 @@ class _Sifter:
     @staticmethod
     def _search(function: str, steps: str, sought: str, negation: str) -> Sieve:
         test = _TEXT_SEARCHES[function].format(length=len(sought))
-        return Sieve(f"({negation}{test} AND json_type(body, ?) = 'text')", (steps, sought, steps), exact=True)
+        bindings: tuple[str, ...] = (steps, sought)
+        if function == "CONTAINS" and _is_written_plainly(sought):
+            # GLOB leaps from candidate to candidate, over JSON's text as written: that has no NUL, which would end it.
+            # It may find the word in an escape, so that what it finds is searched again.
+            test, bindings = f"(body -> ? GLOB ? AND {test})", (steps, _anywhere(sought), *bindings)
+        return Sieve(f"({negation}{test} AND json_type(body, ?) = 'text')", (*bindings, steps), exact=True)
 
     @staticmethod
     def _element(steps: str, wanted: str | None) -> Sieve:
@@ -210,6 +215,16 @@ class _Sifter:
 def _is_plain(value: Any) -> bool:
     """Whether it is a string that SQLite holds and compares as we do."""
     return isinstance(value, str) and "\x00" not in value and value.isprintable()
+
+
+def _is_written_plainly(word: str) -> bool:
+    """Whether an item's JSON holds a word as it is, without escapes, and GLOB takes it as a pattern."""
+    return word.isascii() and not {'"', "\\"} & set(word) and len(word) <= GLOB_CHARACTERS_MAX
+
+
+def _anywhere(word: str) -> str:
+    """The GLOB pattern of texts that hold the word."""
+    return f"*{''.join(f'[{each}]' if each in '*?[' else each for each in word)}*"
 
 
 def _bindings(found: list[Sieve]) -> tuple[Any, ...]:

@@ -80,9 +80,15 @@ class Container:
     partition_key: Definition
     default_ttl: int | None
     unique_keys: tuple[tuple[tuple[str, ...], ...], ...]
-    keeps_versions: bool
+    versions_minutes: int | None
+    """How long every version is kept for the change feed; None where only the latest are."""
     ranges: tuple[Range, ...]
     closed_ranges: tuple[Range, ...]
+
+    @property
+    def keeps_versions(self) -> bool:
+        """Whether every version and delete is kept."""
+        return self.versions_minutes is not None
 
     @property
     def number(self) -> int:
@@ -111,9 +117,15 @@ class Container:
 
 
 class Catalog:
-    """Finds, lists, makes, changes and removes resources on one connection."""
+    """Finds, lists, makes, changes and removes resources on one connection.
 
-    def __init__(self, connection: apsw.Connection, clock: Clock, ids: Ids, salt: int) -> None:
+    `versions_minutes`: how long containers without a policy of their own keep every version; None for not at all.
+    """
+
+    def __init__(
+        self, connection: apsw.Connection, clock: Clock, ids: Ids, salt: int, versions_minutes: int | None = None
+    ) -> None:
+        self._versions_minutes = versions_minutes
         self._connection = connection
         self._clock = clock
         self._ids = ids
@@ -290,7 +302,7 @@ class Catalog:
             partition_key=parse_definition(body["partitionKey"]),
             default_ttl=body.get("defaultTtl"),
             unique_keys=tuple(tuple(parse_path(path) for path in each["paths"]) for each in unique_keys),
-            keeps_versions="changeFeedPolicy" in body,
+            versions_minutes=body.get("changeFeedPolicy", {}).get("retentionDuration", self._versions_minutes),
             ranges=tuple(each for each in ranges if each.open),
             closed_ranges=tuple(each for each in ranges if not each.open),
         )

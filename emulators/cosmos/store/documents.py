@@ -150,10 +150,9 @@ def select(
 ) -> apsw.Cursor:
     """Rows of `columns` over the documents in `scope` that meet `where`, found by an index of paths if one is named."""
     condition, values = scope.where(indexed=bool(index))
-    source = f"document INDEXED BY {index}" if index else "document"
     extra = f" AND ({where})" if where else ""
     return connection.execute(
-        f"SELECT {columns} FROM {source} WHERE {condition}{extra} {tail}", (*values, *bindings, *tail_bindings)
+        f"SELECT {columns} FROM {_source(index)} WHERE {condition}{extra} {tail}", (*values, *bindings, *tail_bindings)
     )
 
 
@@ -166,14 +165,22 @@ def look_up(
     bindings: Sequence[Any],
     order: str,
     limit: int,
+    sorts: bool = False,
 ) -> list[tuple[int, bytes]]:
-    """(position, JSON) of the documents in `scope` that an index of paths (`indexes`) finds, in `order`."""
-    condition, values = scope.where(indexed=True)
-    sql = f"SELECT position, {BODY} FROM document INDEXED BY {index} WHERE {condition} AND {where}"
+    """(position, JSON) of the documents in `scope` that meet `where`, in `order`; found by an index if one is named.
+
+    `sorts` says that the index does not give the order: then bodies are written out for those within `limit` alone.
+    """
+    condition, values = scope.where(indexed=bool(index))
+    columns = "position" if sorts else f"position, {BODY}"
     rows: list[tuple[Any, ...]] = connection.execute(
-        f"{sql} ORDER BY {order} LIMIT ?", (*values, *bindings, limit)
+        f"SELECT {columns} FROM {_source(index)} WHERE {condition} AND {where} ORDER BY {order} LIMIT ?",
+        (*values, *bindings, limit),
     ).fetchall()
-    return rows
+    if not sorts:
+        return rows
+    bodies = load(connection, [position for (position,) in rows])
+    return [(position, bodies[position]) for (position,) in rows]
 
 
 def count_some(
@@ -188,20 +195,20 @@ def count_some(
     """How many documents there are in `scope`, or how many an index finds in its partition; no further than `limit`."""
     if index:
         condition, values = f"place=? AND {indexes.belongs(scope.container.number)}", [scope.range.place]
-        source = f"document INDEXED BY {index}"
     else:
-        (condition, values), source = scope.where(), "document"
-    sql = f"SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {condition} AND {where} LIMIT ?)"
+        condition, values = scope.where()
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM {_source(index)} WHERE {condition} AND {where} LIMIT ?)"
     return int(connection.execute(sql, (*values, *bindings, limit)).get)
+
+
+def _source(index: str) -> str:
+    return f"document INDEXED BY {index}" if index else "document"
 
 
 def load(connection: apsw.Connection, positions: Sequence[int]) -> dict[int, bytes]:
     """The JSON of the documents at those positions; those that are gone are missing."""
-    found: dict[int, bytes] = {}
-    for position in positions:
-        for (body,) in fetch(connection, f"SELECT {BODY} FROM document WHERE position=?", (position,)):
-            found[position] = body
-    return found
+    sql = f"SELECT position, {BODY} FROM document WHERE position IN (SELECT value FROM json_each(?))"
+    return dict(fetch(connection, sql, (orjson.dumps(positions).decode(),)))
 
 
 def scan(
@@ -246,12 +253,19 @@ def find(
 
 def id_of_rid(connection: apsw.Connection, container: Container, rid: str) -> str | None:
     """The id of the item with this rid, None when the container has none."""
+    found = identity_of_rid(connection, container, rid)
+    return found[0] if found else None
+
+
+def identity_of_rid(connection: apsw.Connection, container: Container, rid: str) -> tuple[str, str] | None:
+    """(id, canonical partition key) of the item with this rid, None when the container has none."""
     try:
         counter, range_id = rids.parse_document(container.raw_rid, rid)
     except ValueError:
         return None
     position = position_of(place_of(container.number, range_id), counter)
-    return next((name for (name,) in fetch(connection, "SELECT id FROM document WHERE position=?", (position,))), None)
+    row = connection.execute("SELECT id, pk FROM document WHERE position=?", (position,)).fetchone()
+    return (row[0], row[1]) if row else None
 
 
 def delete_all(connection: apsw.Connection, scope: Scope, writer: Writer) -> None:

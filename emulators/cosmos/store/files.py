@@ -18,8 +18,6 @@ from emulators.cosmos.store.schema import FORMAT_VERSION, SCHEMA
 FILE_NAME = "cosmos.sqlite"
 CACHE_KIB = 16 * 1024
 """Pages kept in memory: our choice; SQLite's own 2 MiB make a write transaction spill."""
-MAPPED_BYTES_MAX = 256 * 1024 * 1024
-"""Of the file, read where the operating system has it: our choice; scans of more than the cache are a sixth faster."""
 CHECKPOINT_PAGES = 4000
 """Pages in the log before they are folded into the file: our choice, four times SQLite's, as each costs two syncs."""
 _TABLES = ("unique_value", "version", "document", "range", "resource")
@@ -28,18 +26,17 @@ Result = TypeVar("Result")
 
 
 class Store:
-    """An account's data. `directory=None` keeps it in memory."""
+    """An account's data. `directory=None` keeps it in memory; `versions_minutes` as in `Catalog`."""
 
-    def __init__(self, directory: Path | None, clock: Clock, ids: Ids) -> None:
+    def __init__(self, directory: Path | None, clock: Clock, ids: Ids, versions_minutes: int | None = None) -> None:
         path = directory / FILE_NAME if directory else None
         self.database = Database(path, schema=SCHEMA, format_version=FORMAT_VERSION)
         self.connection = self.database.connection
         self.connection.execute(
             f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}"
         ).fetchall()
-        self.connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES_MAX}").fetchall()
         self._ids = ids
-        self.catalog = Catalog(self.connection, clock, ids, self.salt())
+        self.catalog = Catalog(self.connection, clock, ids, self.salt(), versions_minutes)
 
     async def change_catalog(self, work: Callable[[apsw.Connection], Result]) -> Result:
         """Like `Database.write`, for work that changes resources: what was kept in memory follows the outcome."""

@@ -53,13 +53,15 @@ class Snapshots:
     def restore(self, connection: apsw.Connection, name: str) -> None:
         """Replace everything on `connection` by the snapshot. Raises SnapshotError.
 
-        LSNs do not go back with it, so that the session tokens that clients hold stay good.
+        LSNs do not go back with it, so that the session tokens that clients hold stay good; nor do the counters of
+        documents made, from which a script that is running has its places.
         """
         if name not in self.names():
             raise SnapshotError(f"There is no snapshot of that name; there are {self.names()}.")
         ((highest,),) = fetch(
             connection, "SELECT max(highest_lsn, coalesce((SELECT max(lsn) FROM range), 0)) FROM store"
         )
+        made = fetch(connection, "SELECT made, place FROM range")
         source = apsw.Connection(":memory:" if self._directory is None else str(self._file(name)))
         try:
             if self._directory is None:
@@ -70,6 +72,7 @@ class Snapshots:
         finally:
             source.close()
         connection.execute("UPDATE range SET lsn=max(lsn, ?)", (highest,))
+        connection.executemany("UPDATE range SET made=max(made, ?) WHERE place=?", made)
         connection.execute("UPDATE store SET highest_lsn=max(highest_lsn, ?)", (highest,))
 
     def remove(self, name: str) -> bool:

@@ -108,6 +108,49 @@ def test_an_all_permission_writes_items_and_keeps_the_container(
     assert gone.status_code == 403
 
 
+@pytest.mark.read_in_sdk("azure-cosmos samples/access_cosmos_with_resource_token.py: a permission on an item's _self")
+def test_a_permission_on_an_item_serves_it_under_both_its_names(
+    url: str, database: DatabaseProxy, container: ContainerProxy
+) -> None:
+    """Granted by its rid it is read and written by its id, and the other way round; its neighbours stay closed."""
+    made = container.create_item({"id": "a", "pk": "x"})
+    for pk, name in (("x", "b"), ("y", "a")):
+        container.create_item({"id": name, "pk": pk})
+    base = f"{url}/{container.container_link}"
+
+    def statuses(resource: str, asked: list[tuple[str, str]]) -> list[int]:
+        user = database.create_user({"id": f"user-{len(list(database.list_users()))}"})
+        permission = user.create_permission({"id": "p", "permissionMode": "All", "resource": resource})
+        token = permission.properties["_token"]
+        key = "x-ms-documentdb-partitionkey"
+        return [
+            requests.get(path, headers={"authorization": token, key: f'["{pk}"]'}, timeout=5).status_code
+            for path, pk in asked
+        ]
+
+    by_rid, by_id = f"{url}/{made['_self'].rstrip('/')}", f"{base}/docs/a"
+    neighbours = [(f"{base}/docs/b", "x"), (by_id, "y"), (f"{base}/docs", "x"), (f"{base}/docs/none", "x")]
+    assert statuses(made["_self"], [(base, "x"), (by_rid, "x"), (by_id, "x"), *neighbours]) == [200] * 3 + [403] * 4
+    assert statuses(f"{container.container_link}/docs/a", [(by_id, "x"), (by_rid, "x"), neighbours[0]]) == [
+        200,
+        200,
+        403,
+    ]
+
+
+@pytest.mark.our_choice("bad input gets a clear error; the service's text is not known")
+@pytest.mark.parametrize("key", [{"a": 1}, "x", 7, [[]], [{"a": 1}]])
+def test_a_permission_for_no_partition_key_is_refused(
+    database: DatabaseProxy, container: ContainerProxy, key: object
+) -> None:
+    """400: its resourcePartitionKey is an array of values, as in the header."""
+    user = database.create_user({"id": "u"})
+    permission = {"id": "p", "permissionMode": "All", "resource": container.container_link}
+    with pytest.raises(exceptions.CosmosHttpResponseError) as refused:
+        user.create_permission({**permission, "resourcePartitionKey": key})
+    assert refused.value.status_code == 400
+
+
 @pytest.mark.our_choice("tokens are ours to sign; the service's are opaque")
 def test_a_token_expires_and_cannot_be_forged(
     url: str, permitted: Any, container: ContainerProxy, clock: Clock

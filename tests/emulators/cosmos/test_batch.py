@@ -102,7 +102,10 @@ def test_a_batch_has_limits(door: Door, container: ContainerProxy) -> None:
 
 
 @pytest.mark.our_choice("malformed batches are refused by name whatever the service's texts are")
-@pytest.mark.parametrize("body", [{}, [1], [{"operationType": "Merge", "id": "a"}], b"[", b"\x80\x00"])
+@pytest.mark.parametrize(
+    "body",
+    [{}, [1], [{"operationType": "Merge", "id": "a"}], [{"operationType": {}}], [{"operationType": []}], b"[", b"\x80"],
+)
 def test_a_malformed_batch_is_refused(door: Door, container: ContainerProxy, body: object) -> None:
     """What is not an array of known operations is 400."""
     assert post(door, container, body).status_code == 400

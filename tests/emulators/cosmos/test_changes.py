@@ -6,10 +6,13 @@ import itertools
 from typing import Any
 
 import pytest
-from azure.cosmos import ContainerProxy, DatabaseProxy, PartitionKey, exceptions
+from azure.cosmos import ContainerProxy, CosmosClient, DatabaseProxy, PartitionKey, exceptions
 
 from emulators.base.clock import Clock
+from emulators.cosmos.account import WELL_KNOWN_KEY
+from emulators.cosmos.application import create
 from tests.emulators.cosmos.http import Door
+from tests.serving import served
 
 FEED = "learn.microsoft.com/azure/cosmos-db/change-feed"
 
@@ -119,6 +122,26 @@ def test_all_versions_need_a_policy(container: ContainerProxy) -> None:
     assert refused.value.status_code == 400
     assert "All Versions and Deletes" in str(refused.value)
     assert "must be enabled" in str(refused.value)
+
+
+@pytest.mark.documented(f"{FEED}-modes: enabled for an account with continuous backup")
+def test_an_account_may_keep_all_versions_of_every_container() -> None:
+    """Then no container needs a policy, and what is older than its seven days is gone; as the SDK's sample expects."""
+    clock = Clock()
+    with served(lambda: create(all_versions=True, clock=clock)) as url, CosmosClient(url, WELL_KNOWN_KEY) as client:
+        container = client.create_database("d").create_container("c", PartitionKey("/pk"))
+        list(container.query_items_change_feed(mode="AllVersionsAndDeletes"))
+        token = container.client_connection.last_response_headers["etag"]
+
+        def operations() -> list[str]:
+            feed = container.query_items_change_feed(continuation=token, mode="AllVersionsAndDeletes")
+            return [each["metadata"]["operationType"] for each in feed]
+
+        container.create_item({"id": "a", "pk": "x"})
+        container.delete_item("a", "x")
+        assert operations() == ["create", "delete"]
+        clock.advance(8 * 24 * 3600)
+        assert operations() == []
 
 
 @pytest.mark.read_in_sdk("azure-cosmos _routing: clients read on until 304")

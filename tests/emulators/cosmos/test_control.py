@@ -13,6 +13,7 @@ import pytest
 import requests
 from azure.cosmos import CosmosClient, PartitionKey, exceptions
 
+from emulators.cosmos.__main__ import main
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from emulators.cosmos.application import create
 from tests.serving import served
@@ -111,6 +112,26 @@ def test_fault_rules_fail_requests_as_the_cloud_does() -> None:
         assert container.read_item("lost", "x")["id"] == "lost"
 
 
+@pytest.mark.our_choice(OURS)
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"match": {"operation": "doc.create"}, "act": {"status": 503}}, "docs.create"),
+        ({"match": {"topic": "x"}, "act": {"status": 503}}, "match.topic"),
+        ({"act": {"duplicate": 2}}, "delaySeconds"),
+        ({"act": {"status": 503, "holdSeconds": 2}}, "act.holdSeconds"),
+    ],
+)
+def test_a_fault_rule_that_could_never_strike_is_refused(url: str, rule: dict[str, Any], told: str) -> None:
+    """400 that names what this emulator knows; the operations can be asked for."""
+    refused = control(url, "POST", "faults", rule)
+    assert (refused.status_code, told in refused.text) == (400, True)
+    known = control(url, "GET", "faults").json()["operations"]
+    assert {"account.read", "docs.batch", "docs.changes", "colls.replace", "pkranges.list", "sprocs.execute"} <= {
+        *known
+    }
+
+
 @pytest.mark.our_choice("the command line is ours; port and key are those of Microsoft's emulator")
 def test_the_command_line_serves_and_refuses(tmp_path: Path) -> None:
     """It says `ready <url>`, keeps data over a restart, exits 0 on SIGTERM and 1 with a line on a bad key."""
@@ -185,6 +206,29 @@ def test_several_accounts_live_on_one_server(tmp_path: Path) -> None:
             assert requests.get(f"{url}/_emulator/rest/", headers=host, timeout=10).json()["id"] == name
         with pytest.raises(exceptions.CosmosHttpResponseError):
             CosmosClient(url, WELL_KNOWN_KEY)
+        other = {**HEADERS, "x-emulator-account": "nobody"}
+        unknown = requests.post(f"{url}/_emulator/reset", headers=other, timeout=10)
+        assert (unknown.status_code, "orders, stock" in unknown.text) == (404, True)
         process.stdin.close()
         assert process.wait(timeout=20) == 0
     assert sorted(each.name for each in tmp_path.iterdir()) == ["orders", "stock"]
+
+
+@pytest.mark.our_choice("the command line is ours")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--account", "orders=a2V5", "--account", "orders=a2V5"], "each name once"),
+        (["--account", "Orders=a2V5"], "3 to 44"),
+        (["--account", "orders"], "NAME=KEY"),
+        (["--account", "orders=a2V5", "--key", "a2V5"], "not both"),
+    ],
+)
+def test_accounts_that_cannot_be_told_apart_are_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    """Nothing is served, and one line says what to give."""
+    with pytest.raises(SystemExit) as refused:
+        main([*arguments, "--port", "0"])
+    assert refused.value.code == 2
+    assert told in capsys.readouterr().err

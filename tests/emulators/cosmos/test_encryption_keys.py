@@ -51,7 +51,12 @@ def test_a_wrapped_key_is_kept_found_and_wrapped_anew(door: Door, database: Data
 @pytest.mark.our_choice("a malformed key would fail every client that reads it")
 @pytest.mark.parametrize(
     "wrong",
-    [{"wrappedDataEncryptionKey": "no base64"}, {"keyWrapMetadata": "text"}, {"encryptionAlgorithm": None}],
+    [
+        {"wrappedDataEncryptionKey": "no base64"},
+        {"wrappedDataEncryptionKey": "é"},
+        {"keyWrapMetadata": "text"},
+        {"encryptionAlgorithm": None},
+    ],
 )
 def test_a_key_that_clients_could_not_use_is_refused(
     door: Door, database: DatabaseProxy, wrong: dict[str, object]

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from emulators.base.clock import stopped_clock
+from emulators.base.ids import Ids
 from emulators.base.serving import Application, Request, Response
 from emulators.cosmos.application import create
 from tests.emulators.cosmos.http import authorization
@@ -29,9 +30,9 @@ def documents(answer: Response) -> list[Any]:
 class Direct:
     """Calls an emulator without a socket, so that a test decides which requests overlap."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, ids: Ids | None = None) -> None:
         self.clock = stopped_clock()
-        self.application: Application = create(path, clock=self.clock)
+        self.application: Application = create(path, clock=self.clock, ids=ids)
 
     async def call(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
@@ -144,3 +145,42 @@ async def test_a_snapshot_is_taken_between_writes(tmp_path: Path) -> None:
 
     *_, taken = await asyncio.gather(*(busy(worker) for worker in range(4)), snapshots())
     assert taken == [201] * 10
+
+
+class Watched(Ids):
+    """Ids that tell when one more guid has been made than they were told to pass over."""
+
+    passes = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = asyncio.Event()
+
+    def guid(self) -> str:
+        """As ever."""
+        self.passes -= 1
+        if self.passes == -1:
+            self.made.set()
+        return super().guid()
+
+
+@pytest.mark.our_choice("what was acknowledged is there, whatever happened meanwhile")
+async def test_a_script_that_a_restore_overtakes_takes_nobodys_place() -> None:
+    """The places that it reserved for its items before the restore are not given to others after it."""
+    ids = Watched()
+    direct = Direct(ids=ids)
+    await direct.make()
+    text = "function () { for (var n = 0; n < 2; n++) __.createDocument(__.getSelfLink(), { pk: 'p' }); }"
+    assert (await direct.call("POST", f"{ITEMS}/sprocs", {"id": "p", "body": text})).status == 201
+    assert (await direct.control("snapshots", {"name": "before"})).status == 201
+    ids.made.clear()
+    ids.passes = 1
+    key = {"x-ms-documentdb-partitionkey": '["p"]', "x-ms-activity-id": "script"}
+    script = asyncio.create_task(direct.call("POST", f"{ITEMS}/sprocs/p", [], key))
+    await ids.made.wait()  # the second item's id; the first has its place
+    assert (await direct.control("restore", {"name": "before"})).status == 204
+    assert (await script).status == 200
+    written = [(await direct.put(f"i{number}")).status for number in range(3)]
+    assert written == [201, 201, 201]
+    assert len(await direct.names()) == 5
+    await direct.application.close()

@@ -101,3 +101,15 @@ def test_patching_what_is_not_there_is_not_found(container: ContainerProxy) -> N
     """404, never an upsert."""
     with pytest.raises(exceptions.CosmosResourceNotFoundError):
         container.patch_item("none", "x", [{"op": "set", "path": "/n", "value": 1}])
+
+
+@pytest.mark.documented("learn.microsoft.com/azure/cosmos-db/nosql/query/constants: numbers are IEEE 754 doubles")
+def test_an_increment_beyond_whole_numbers_is_a_double(container: ContainerProxy) -> None:
+    """What no longer fits 64 bits becomes the nearest double; what fits no double is 400 and changes nothing."""
+    container.create_item({"id": "a", "pk": "x", "n": 2**63, "m": 1e308})
+    patched = container.patch_item("a", "x", [{"op": "incr", "path": "/n", "value": 2**63}])
+    assert patched["n"] == 2.0**64
+    with pytest.raises(exceptions.CosmosHttpResponseError, match="too large") as refused:
+        container.patch_item("a", "x", [{"op": "incr", "path": "/m", "value": 1e308}])
+    assert refused.value.status_code == 400
+    assert container.read_item("a", "x")["m"] == 1e308

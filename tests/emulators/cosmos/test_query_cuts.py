@@ -17,11 +17,13 @@ from emulators.cosmos.account import WELL_KNOWN_KEY
 from emulators.cosmos.application import create
 from emulators.cosmos.limits import PAGE_SECONDS_MAX
 from emulators.cosmos.operations.pages import SIFTED_PER_TURN
-from emulators.cosmos.operations.reading import MATCHES_SORTED_MAX
+from emulators.cosmos.operations.reading import MATCHES_SORTED_MAX, SMALL_SCOPE_DOCUMENTS
 from emulators.cosmos.store.indexes import INDEXED_DOCUMENTS_MIN
 from tests.serving import served
 
 ITEMS = MATCHES_SORTED_MAX + 50
+FEW = SMALL_SCOPE_DOCUMENTS - 10
+"""Items of a third key, which are looked at and sorted without an index."""
 BATCH = 100
 PAGES_MAX = 3 * ITEMS
 KINDS: list[Any] = ["red", "green", None, True, 7, ["red"], {"red": 1}]
@@ -47,6 +49,8 @@ QUERIES = [
     "SELECT VALUE c.id FROM c ORDER BY c.kind, c.number DESC",
     "SELECT VALUE c.id FROM c ORDER BY c.kind DESC, c.number",
     "SELECT VALUE c.id FROM c WHERE c.number > 40 ORDER BY c.kind DESC",
+    "SELECT * FROM c WHERE c.number > 40 ORDER BY c.kind DESC",
+    "SELECT c.id, t FROM c JOIN t IN c.tags WHERE c.kind = 'red' ORDER BY c.number DESC",
     "SELECT VALUE c.id FROM c WHERE c.number * 1 > 55 ORDER BY c.number DESC",
     "SELECT TOP 333 VALUE c.id FROM c",
     "SELECT TOP 333 VALUE c.id FROM c ORDER BY c.kind DESC",
@@ -90,14 +94,14 @@ def impatience() -> Impatience:
 
 @pytest.fixture(scope="module")
 def container(impatience: Impatience) -> Iterator[ContainerProxy]:
-    """Two logical partitions, large enough for indexes."""
+    """Two logical partitions, large enough for indexes, and a small one."""
     with (
         served(lambda: create(clock=Clock(impatience.now))) as url,
         CosmosClient(url, WELL_KNOWN_KEY) as client,
     ):
         made = client.create_database("d").create_container("c", PartitionKey("/pk"), indexing_policy=POLICY)
         for key in range(3):
-            here = [each for each in map(item, range(ITEMS)) if each["pk"] == f"p{key}"]
+            here = [each for each in map(item, range(ITEMS + FEW)) if each["pk"] == f"p{key}"]
             for start in range(0, len(here), BATCH):
                 batch: list[Any] = [("create", (each,)) for each in here[start : start + BATCH]]
                 made.execute_item_batch(batch, partition_key=f"p{key}")
@@ -181,7 +185,7 @@ def test_a_query_goes_on_though_its_container_outgrew_its_way_of_reading(
     size=st.sampled_from([23, 100, 1000]),
     often=st.sampled_from([0.0, 0.01, 0.1]),
     seed=st.integers(0, 1000),
-    key=st.sampled_from([None, "p0"]),
+    key=st.sampled_from([None, "p0", "p2"]),
 )
 def test_pages_cut_anywhere_are_together_the_whole(
     container: ContainerProxy, impatience: Impatience, text: str, size: int, often: float, seed: int, key: str | None

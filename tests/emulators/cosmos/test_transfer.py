@@ -39,7 +39,14 @@ def test_what_was_exported_can_be_imported(url: str, database: DatabaseProxy, tm
 @pytest.mark.our_choice(OURS)
 @pytest.mark.parametrize(
     ("content", "told"),
-    [("{}\n", "required properties"), ('{"id": "a"}\nnot json\n', "line 2"), ("[1]\n", "line 1 is no item")],
+    [
+        ('{"id": "a"}\n{}\n', "line 2: POST dbs"),
+        ("{}\n", "required properties"),
+        ('{"id": "a"}\nnot json\n', "line 2: no JSON"),
+        ('{"id": "a"}\n{"id": "b", "te', "line 2: no JSON"),
+        ("[1]\n", "line 1: no item"),
+        pytest.param('{"id": "' + "x" * 9_000_000, "line 1: no item is longer", id="a line without an end"),
+    ],
 )
 def test_a_line_that_is_no_item_is_told(
     url: str,
@@ -49,11 +56,42 @@ def test_a_line_that_is_no_item_is_told(
     content: str,
     told: str,
 ) -> None:
-    """Exit code 1 and one line on stderr that says which line, or what the server said."""
+    """Exit code 1, and stderr says which line, what is wrong with it, and how many items had gone before."""
     file = tmp_path / "items.ndjson"
     file.write_text(content, encoding="utf-8")
     assert transfer("import", container, file, url) == 1
-    assert told in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert told in errors
+    assert f"{len(list(container.read_all_items()))} items," in errors
+    assert "ActivityId" not in errors
+
+
+@pytest.mark.our_choice(OURS)
+def test_files_of_other_systems_are_read(url: str, container: ContainerProxy, tmp_path: Path) -> None:
+    """A byte order mark, carriage returns and empty lines make no difference."""
+    file = tmp_path / "items.ndjson"
+    file.write_bytes(b'\xef\xbb\xbf{"id":"a","pk":"x"}\r\n\r\n{"id":"b","pk":"x"}\r\n \n')
+    assert transfer("import", container, file, url) == 0
+    assert sorted(item["id"] for item in container.read_all_items()) == ["a", "b"]
+
+
+@pytest.mark.our_choice("an export that fails must not cost the last good one")
+def test_a_failed_export_leaves_the_file_alone(url: str, container: ContainerProxy, tmp_path: Path) -> None:
+    """What was exported before stays, and nothing half written lies beside it."""
+    file = tmp_path / "items.ndjson"
+    file.write_text("the last good one", encoding="utf-8")
+    assert main(["export", container.container_link.split("/")[1], "none", str(file), "--url", url]) == 1
+    assert [(each.name, each.read_text(encoding="utf-8")) for each in tmp_path.iterdir()] == [
+        ("items.ndjson", "the last good one")
+    ]
+
+
+@pytest.mark.our_choice(OURS)
+def test_an_endpoint_is_a_url(container: ContainerProxy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bare host name is refused with what to give instead."""
+    with pytest.raises(SystemExit):
+        transfer("export", container, tmp_path / "items.ndjson", "localhost:8081")
+    assert "http://" in capsys.readouterr().err
 
 
 @pytest.mark.our_choice(OURS)

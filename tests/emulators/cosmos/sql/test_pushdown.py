@@ -108,6 +108,21 @@ def test_an_exact_sieve_lets_through_what_the_query_selects_and_nothing_else(
     assert selected == let_through if found.exact else selected <= let_through
 
 
+WRITTEN = st.text(st.sampled_from('nu0\x00\n\t"\\/*?[]aé\u2028 '), max_size=8)
+"""Texts in which JSON escapes much, and in which its escapes look like words."""
+
+
+@UNHURRIED
+@given(st.lists(WRITTEN, min_size=1, max_size=6), WRITTEN.filter(bool), st.sampled_from(["", "NOT "]))
+def test_a_word_is_found_where_it_stands_and_not_in_an_escape(texts: list[str], word: str, negation: str) -> None:
+    """CONTAINS in SQLite is the evaluator's: beyond a NUL too, for the characters of patterns, for no escape."""
+    statement = prepare(f"SELECT * FROM c WHERE {negation}CONTAINS(c.a, @word)")
+    found = sieve(statement.query, {"@word": word})
+    wanted = {number for number, text in enumerate(texts) if (word in text) is not bool(negation)}
+    let_through = sifted([{"a": text} for text in texts], found.sql, list(found.bindings))
+    assert wanted == let_through if found.exact else wanted <= let_through
+
+
 def test_the_services_own_filters_are_sifted() -> None:
     """The relay's and the list's filters do reach SQLite: most documents are never parsed."""
     statement = prepare("SELECT TOP 5 * FROM c WHERE c.pending < @before ORDER BY c.pending")
