@@ -132,6 +132,7 @@ CROSS = {"x-ms-documentdb-isquery": "true", "x-ms-documentdb-query-enablecrosspa
         ("POST", "/docs", [{"operationType": "Read"}], {**BULK, "x-ms-documentdb-partitionkeyrangeid": LONG}, 410),
         ("POST", "/docs", [{"operationType": "Create", "resourceBody": {"id": "b", "v": DEEP}}], {**BULK, **KEY}, 400),
         ("POST", "/docs", {"query": "SELECT VALUE @v", "parameters": [{"name": "@v", "value": DEEP}]}, CROSS, 400),
+        ("POST", "/docs", {"query": "SELECT VALUE DOCUMENTID({'_rid': 'é'})"}, CROSS, 200),
         ("POST", "/docs", {"query": "SELECT 1"}, {**CROSS, "x-ms-start-epk": "FF", "x-ms-end-epk": "05"}, 200),
         ("PUT", "", {"id": "items", "partitionKey": "/pk"}, {}, 400),
         ("PUT", "", {"id": "items", "changeFeedPolicy": {}}, {}, 400),
