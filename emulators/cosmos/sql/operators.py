@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from emulators.cosmos.sql.values import INT32_SPAN, UNDEFINED, Value, compare, equal, is_number, number, to_int32
+from emulators.cosmos.sql.values import (
+    INT32_SPAN,
+    UNDEFINED,
+    Value,
+    compare,
+    equal,
+    finite,
+    is_number,
+    number,
+    to_int32,
+)
 
 
 def equals(left: Value, right: Value) -> Value:
@@ -63,25 +73,25 @@ def _arithmetic(compute: Callable[[float, float], float]) -> Callable[[Value, Va
         if not (is_number(left) and is_number(right)):
             return UNDEFINED
         try:
-            return number(compute(left, right))
+            return finite(compute(left, right))
         except OverflowError:
-            return number(compute(float(left), float(right)))
+            return finite(compute(float(left), float(right)))
 
     return apply
 
 
-def _divide(left: float, right: float) -> float:
-    if right:
-        return left / right
-    if left == 0 or math.isnan(left):
-        return math.nan
-    return math.copysign(math.inf, left) * math.copysign(1.0, right)
+def _quotient(compute: Callable[[float, float], float]) -> Callable[[Value, Value], Value]:
+    """Division and remainder: undefined by zero too."""
 
+    def apply(left: Value, right: Value) -> Value:
+        if not (is_number(left) and is_number(right)) or right == 0 or math.isinf(left):
+            return UNDEFINED
+        try:
+            return finite(compute(left, right))
+        except OverflowError:
+            return finite(compute(float(left), float(right)))
 
-def _remainder(left: float, right: float) -> float:
-    if right == 0 or math.isinf(left) or math.isnan(left) or math.isnan(right):
-        return math.nan
-    return math.fmod(left, right)
+    return apply
 
 
 def _bits(compute: Callable[[int, int], int]) -> Callable[[Value, Value], Value]:
@@ -130,8 +140,8 @@ BINARY: Mapping[str, Callable[[Value, Value], Value]] = {
     "+": _arithmetic(lambda left, right: left + right),
     "-": _arithmetic(lambda left, right: left - right),
     "*": _arithmetic(lambda left, right: left * right),
-    "/": _arithmetic(_divide),
-    "%": _arithmetic(_remainder),
+    "/": _quotient(lambda left, right: left / right),
+    "%": _quotient(math.fmod),
     "&": _bits(lambda left, right: left & right),
     "|": _bits(lambda left, right: left | right),
     "^": _bits(lambda left, right: left ^ right),

@@ -144,7 +144,12 @@ class _Sifter:
         return Sieve(sql, (steps, *equality.bindings), exact=True)
 
     def _computed(self, node: Binary) -> Sieve | None:
-        """A comparison of computed numbers. What SQLite cannot compute, beyond a double, is let through."""
+        """A comparison of computed numbers. What SQLite cannot compute, beyond a double, is let through.
+
+        Of two paths nothing is computed: both may be strings, or anything else that is equal.
+        """
+        if self._steps(node.left) is not None and self._steps(node.right) is not None:
+            return None
         sides = [number_of(side, self.parameters, self._steps) for side in (node.left, node.right)]
         left, right = sides
         if left is None or right is None:

@@ -83,6 +83,14 @@ def number(value: float) -> int | float:
     return value
 
 
+def finite(value: float) -> Value:
+    """`value` as `number` has it, undefined where it is infinite or no number.
+
+    The service's recorded queryEngineConfiguration allows no such numbers (sqlAllowNonFiniteNumbers).
+    """
+    return number(value) if math.isfinite(value) else UNDEFINED
+
+
 def _whole(value: float) -> int | float:
     if -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
         return int(value)

@@ -1,4 +1,4 @@
-"""Mathematical functions over doubles. Out of their domain they give NaN, which no result shows."""
+"""Mathematical functions over doubles. Out of their domain, or beyond a double, they are undefined."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ import math
 from collections.abc import Callable
 
 from emulators.cosmos.sql.functions.signatures import Context, Registry
-from emulators.cosmos.sql.values import UNDEFINED, Value, number
+from emulators.cosmos.sql.values import UNDEFINED, Value, finite, number
 
 FUNCTIONS = define = Registry()
 
 
-def _total(function: Callable[[float], float]) -> Callable[[float], float]:
-    """`function` with IEEE 754's answers where Python raises."""
-
-    def apply(value: float) -> float:
+def _partial(function: Callable[[float], float]) -> Callable[[float], Value]:
+    def apply(value: float) -> Value:
         try:
-            return number(function(value))
-        except ValueError:
-            return math.nan
-        except OverflowError:
-            return math.inf
+            return finite(function(value))
+        except (ArithmeticError, ValueError):
+            return UNDEFINED
 
     return apply
 
@@ -30,14 +26,17 @@ for _name, _function in (
     ("ASIN", math.asin),
     ("ATAN", math.atan),
     ("COS", math.cos),
+    ("COT", lambda value: 1 / math.tan(value)),
     ("DEGREES", math.degrees),
     ("EXP", math.exp),
+    ("LOG10", math.log10),
     ("RADIANS", lambda value: value * math.pi / 180),  # in this order, by its reference page's digits
     ("SIN", math.sin),
     ("SQRT", math.sqrt),
+    ("SQUARE", lambda value: float(value) * float(value)),
     ("TAN", math.tan),
 ):
-    define(_name, "number")(_total(_function))
+    define(_name, "number")(_partial(_function))
 
 
 def _rounder(function: Callable[[float], int]) -> Callable[[float], float]:
@@ -61,41 +60,14 @@ def arc_tangent(y: float, x: float) -> float:
     return number(math.atan2(y, x))
 
 
-@define("COT", "number")
-def cotangent(value: float) -> float:
-    """1 / TAN."""
-    try:
-        return number(1 / math.tan(value))
-    except ZeroDivisionError:
-        return math.inf
-    except ValueError:
-        return math.nan
-
-
 @define("LOG", "number number?")
-def logarithm(value: float, base: float = math.e) -> float:
+def logarithm(value: float, base: float = math.e) -> Value:
     """The logarithm, natural unless a base is given."""
-    natural = _log(value)
-    if base == math.e:
-        return number(natural)
-    if base in (2, 10) and value > 0:  # exact where the quotient of two logarithms is not
-        return number(math.log2(value) if base == 2 else math.log10(value))
-    divisor = _log(base)
-    if divisor == 0:
-        return math.nan if natural == 0 else math.copysign(math.inf, natural)
-    return number(natural / divisor)
-
-
-@define("LOG10", "number")
-def logarithm10(value: float) -> float:
-    """The logarithm to base 10."""
-    return number(math.log10(value)) if value > 0 else _log(value)
-
-
-def _log(value: float) -> float:
-    if value == 0:
-        return -math.inf
-    return math.log(value) if value > 0 else math.nan
+    if value <= 0 or base <= 0 or base == 1:
+        return UNDEFINED
+    if base in (2, 10):  # exact where the quotient of two logarithms is not
+        return finite(math.log2(value) if base == 2 else math.log10(value))
+    return finite(math.log(value) if base == math.e else math.log(value) / math.log(base))
 
 
 @define("PI")
@@ -105,14 +77,12 @@ def pi() -> float:
 
 
 @define("POWER", "number number")
-def power(value: float, exponent: float) -> float:
+def power(value: float, exponent: float) -> Value:
     """`value` to the power of `exponent`."""
     try:
-        return number(math.pow(value, exponent))
-    except OverflowError:
-        return -math.inf if value < 0 and exponent % 2 == 1 else math.inf
-    except ValueError:
-        return math.inf if value == 0 else math.nan
+        return finite(math.pow(value, exponent))
+    except (OverflowError, ValueError):
+        return UNDEFINED
 
 
 @define("RAND", context=True)
@@ -141,12 +111,6 @@ def round_half_away(value: float, digits: int = 0) -> float:
 def sign(value: float) -> float:
     """-1, 0 or 1."""
     return (value > 0) - (value < 0)
-
-
-@define("SQUARE", "number")
-def square(value: float) -> float:
-    """The value times itself."""
-    return number(float(value) * float(value))
 
 
 @define("NumberBin", "number number?")

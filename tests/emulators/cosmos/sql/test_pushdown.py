@@ -48,6 +48,24 @@ def test_a_document_that_the_query_selects_is_let_through(
     assert selected <= sifted(documents, found.sql, list(found.bindings))
 
 
+@UNHURRIED
+@given(
+    st.lists(
+        st.fixed_dictionaries({}, optional=dict.fromkeys("ab", st.sampled_from([None, True, 1, 2.5, "x", "y", [1]])))
+    ),
+    OPERATORS,
+    st.sampled_from(["c.a {} c.b", "c.a {} c.b AND c.a {} c.a", "c.a + 1 {} c.b", "c.a {} -c.b", "c.a {} (c.b)"]),
+)
+def test_two_paths_are_compared_whatever_their_types(
+    documents: list[dict[str, Any]], operator: str, where: str
+) -> None:
+    """Of equal or ordered strings, booleans or arrays none is lost, though SQLite compares computed numbers only."""
+    statement = prepare(f"SELECT * FROM c WHERE {where.format(operator, operator)}")
+    selected = {number for number, document in enumerate(documents) if list(statement.rows(document, running()))}
+    found = sieve(statement.query, {})
+    assert selected <= sifted(documents, found.sql, list(found.bindings))
+
+
 PREDICATES = st.one_of(
     st.builds(lambda path, operator, number: f"{path} {operator} @p{number}", PATHS, OPERATORS, st.integers(0, 2)),
     st.builds("{} IN (@p0, @p1)".format, PATHS),
