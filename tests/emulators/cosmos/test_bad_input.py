@@ -155,10 +155,10 @@ def test_what_cannot_be_is_refused(
     ("expression", "value"),
     [
         ("ARRAY_SUM([1e308, 1e308])", [None]),
-        ("ARRAY_AVG([1 / 0, -1 / 0])", [None]),
+        ("ARRAY_AVG([1 / 0, -1 / 0])", []),
         ("NumberBin(1e308, 1e-308)", []),
         ("_FullTextScore('a', ['a'], 1, 1, [-0.5])", []),
-        ("VectorDistance([1 / 0, 1], [-1, 1 / 0], false, {distanceFunction: 'dotproduct'})", []),
+        ("VectorDistance([1 / 0, 1], [-1, 1 / 0], false, {distanceFunction: 'dotproduct'})", [-1]),
         ("StringToArray(REPLICATE('[', 1000) || REPLICATE(']', 1000))", []),
     ],
 )
