@@ -18,7 +18,7 @@ from emulators.base.serving import Request
 from emulators.cosmos import errors, limits
 from emulators.cosmos.account import Account
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.partitioning import Key, PartitionKeyError, canonical, parse_header
+from emulators.cosmos.partitioning import Key, PartitionKeyError, canonical, is_same, parse_header
 from emulators.cosmos.store.documents import identity_of_rid
 from emulators.cosmos.tokens import CATALOGUED, Grant, Scope, redeem, resolve, resolve_link
 from emulators.cosmos.wire import Target
@@ -113,9 +113,10 @@ def _check_grant(account: Account, request: Request, target: Target, action: str
     writes_description = itself and target.kind in CATALOGUED and action in ("replace", "delete")
     if writes_description or (grant.mode.lower() != "all" and action not in READS):
         raise Refused(errors.FORBIDDEN)
-    permitted = None if grant.partition_key is None else _key(orjson.dumps(grant.partition_key).decode())
-    if grant.partition_key is not None and target.kind == "docs" and (key is None or key != permitted):
-        raise Refused(errors.FORBIDDEN)
+    if grant.partition_key is not None and target.kind == "docs":
+        permitted = _key(orjson.dumps(grant.partition_key).decode())
+        if key is None or permitted is None or not is_same(key, permitted):
+            raise Refused(errors.FORBIDDEN)
 
 
 def _key(text: str) -> Key | None:

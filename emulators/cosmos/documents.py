@@ -8,7 +8,7 @@ import orjson
 
 from emulators.cosmos import errors, limits
 from emulators.cosmos.errors import Refused
-from emulators.cosmos.partitioning import Key
+from emulators.cosmos.partitioning import Key, is_same
 from emulators.cosmos.sql.values import depth
 from emulators.cosmos.store.catalog import Container
 
@@ -70,7 +70,7 @@ def check_key(container: Container, document: dict[str, Any], key: Key) -> None:
     if not key and container.partition_key.system_key:
         return
     own = container.partition_key.of_document(document)
-    if own != key:
+    if not is_same(own, key):
         raise Refused(errors.PARTITION_KEY_MISMATCH)
     for component in own:
         if isinstance(component, str) and 4 * len(component) > limits.PARTITION_KEY_BYTES_MAX:

@@ -159,6 +159,11 @@ def canonical(key: Key) -> str:
     return orjson.dumps([_plain(component) for component in key]).decode()
 
 
+def is_same(key: Key, other: Key) -> bool:
+    """Whether two keys are one: to Python, 1 is true."""
+    return key == other and list(map(type, key)) == list(map(type, other))
+
+
 def epk_hex(epk: bytes) -> str:
     """The text form of an EPK."""
     return epk.hex().upper()

@@ -124,6 +124,7 @@ def test_a_minimal_write_answers_without_a_body(container: ContainerProxy) -> No
         (400, 0, {"id": "a", "pk": "x"}, '[["x"]]'),
         (400, 1001, {"id": "a", "pk": "y"}, '["x"]'),
         (400, 1001, {"id": "a"}, "[null]"),
+        (400, 1001, {"id": "a", "pk": True}, "[1]"),
         (413, 0, {"id": "a", "pk": "x", "big": "x" * (2 * 1024 * 1024)}, '["x"]'),
     ],
 )
