@@ -25,6 +25,7 @@ import orjson
 
 from emulators.base.clock import Clock
 from emulators.cosmos.account import WELL_KNOWN_KEY, KeyFormatError, decode_key
+from emulators.cosmos.decimals import whole_number
 from emulators.cosmos.partitioning import Definition, canonical, parse_definition
 from emulators.cosmos.store.documents import SYSTEM_PROPERTIES
 
@@ -78,6 +79,12 @@ class Remote:
         _, body = await self.call("GET", "colls", self.path)
         return parse_definition(orjson.loads(body)["partitionKey"])
 
+    async def count(self) -> int | None:
+        """About how many items there are, where the server says so."""
+        received, _ = await self.call("GET", "colls", self.path, None, x_ms_documentdb_populatequotainfo="True")
+        told = dict(each.partition("=")[::2] for each in received.get("x-ms-resource-usage", "").split(";"))
+        return whole_number(told.get("documentsCount", ""))
+
     async def items(self) -> AsyncIterator[dict[str, Any]]:
         """All items, page by page."""
         token = ""
@@ -121,7 +128,7 @@ class Progress:
         rate = self.count / max(self._told - self._started, 1e-9)
         bar = ""
         if self._total:
-            filled = 30 * self.count // self._total
+            filled = min(30 * self.count // self._total, 30)
             bar = f"[{'#' * filled}{'.' * (30 - filled)}] "
         print(f"{bar}{self.count} items, {rate:.0f}/s", end=end, file=sys.stderr, flush=True)
 
@@ -213,7 +220,7 @@ async def run(arguments: argparse.Namespace) -> None:
     async with aiohttp.ClientSession() as session:
         remote = Remote(session, arguments.url.rstrip("/"), decode_key(arguments.key), path, clock)
         if arguments.action == "export":
-            progress = Progress(clock, None)
+            progress = Progress(clock, await remote.count())
             with _written_whole(arguments.file) as file:
                 await export_items(remote, file, progress)
             progress.tell()

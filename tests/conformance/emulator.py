@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,12 +12,12 @@ STOP_SECONDS_MAX = 30
 
 
 @contextmanager
-def running(room: str, log: Path, *, https: bool = False) -> Iterator[str]:
-    """Yield the URL of the emulator of that `room`.
+def running(room: str, log: Path, *, https: bool = False, flags: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the URL of the emulator of that `room`, started with those `flags`.
 
     By the name localhost: the official suites of Cosmos DB tell two regions apart by localhost and 127.0.0.1.
     """
-    command = [sys.executable, "-m", f"emulators.{room}", "--port", "0", "--exit-when-stdin-closes"]
+    command = [sys.executable, "-m", f"emulators.{room}", "--port", "0", "--exit-when-stdin-closes", *flags]
     if https:
         command.append("--https")
     with log.open("w", encoding="utf-8") as errors:

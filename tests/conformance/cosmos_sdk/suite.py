@@ -15,6 +15,7 @@ VERSION = "4.17.1"
 SHA256 = "d692928a54d88163e96d41d8f899229ca2f6a6bf21973ece2bfc1f72d4b4edd8"
 HERE = Path(__file__).resolve().parent
 SUITE = HERE.parent / "suite" / f"azure-cosmos-{VERSION}"
+SAMPLES = HERE.parent / "suite" / f"azure-cosmos-{VERSION}-samples"
 
 _LOCAL_HOST = "    local_host = 'https://localhost:8081/'\n"
 _GIVEN_HOST = "    local_host = os.getenv('ACCOUNT_HOST', 'https://localhost:8081/')\n"
@@ -33,18 +34,30 @@ def prepared() -> Path:
     return SUITE
 
 
-def _prepare(suite: Path) -> None:
-    print(f"Fetching the tests of azure-cosmos {VERSION} (once) …", file=sys.stderr)
+def prepared_samples() -> Path:
+    """The folder with the samples of the same distribution, as they are; fetched on first use."""
+    if not (SAMPLES / "config.py").exists():
+        shutil.rmtree(SAMPLES, ignore_errors=True)
+        _extract("samples", SAMPLES)
+    return SAMPLES
+
+
+def _extract(part: str, to: Path) -> None:
+    print(f"Fetching the {part} of azure-cosmos {VERSION} (once) …", file=sys.stderr)
     with tempfile.TemporaryDirectory() as scratch:
         archive = _download(Path(scratch))
         if hashlib.sha256(archive.read_bytes()).hexdigest() != SHA256:
             raise SuiteError(f"{archive.name} is not the file that this harness was made for.")
         with tarfile.open(archive) as opened:
             opened.extractall(scratch, filter="data")
-        suite.parent.mkdir(parents=True, exist_ok=True)
+        to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(
-            Path(scratch) / f"azure_cosmos-{VERSION}" / "tests", suite, ignore=shutil.ignore_patterns("workloads")
+            Path(scratch) / f"azure_cosmos-{VERSION}" / part, to, ignore=shutil.ignore_patterns("workloads")
         )
+
+
+def _prepare(suite: Path) -> None:
+    _extract("tests", suite)
     (suite / "conftest.py").unlink()
     config = suite / "test_config.py"
     text = config.read_text(encoding="utf-8")

@@ -39,6 +39,13 @@ def test_a_malformed_authorization_is_unauthorized(door: Door, header: str) -> N
     assert door.call("GET", "dbs", headers={"authorization": header}).status_code == 401
 
 
+@pytest.mark.our_choice("what is not built says so by name")
+def test_a_sas_token_is_refused_by_name(door: Door) -> None:
+    """501: the JavaScript SDK makes such tokens for a private feature of the service."""
+    refused = door.call("GET", "dbs", headers={"authorization": "type=sas&ver=1.0&sig=x"})
+    assert (refused.status_code, "SAS token" in refused.text) == (501, True)
+
+
 @pytest.mark.documented(TOKENS)
 @pytest.mark.needs_emulator("signs with the development key")
 def test_a_signature_serves_one_verb_path_and_date(door: Door) -> None:

@@ -132,6 +132,7 @@ CROSS = {"x-ms-documentdb-isquery": "true", "x-ms-documentdb-query-enablecrosspa
         ("POST", "/docs", [{"operationType": "Read"}], {**BULK, "x-ms-documentdb-partitionkeyrangeid": LONG}, 410),
         ("POST", "/docs", [{"operationType": "Create", "resourceBody": {"id": "b", "v": DEEP}}], {**BULK, **KEY}, 400),
         ("POST", "/docs", {"query": "SELECT VALUE @v", "parameters": [{"name": "@v", "value": DEEP}]}, CROSS, 400),
+        ("POST", "/docs", {"query": "SELECT VALUE DOCUMENTID({'_rid': 'é'})"}, CROSS, 200),
         ("POST", "/docs", {"query": "SELECT 1"}, {**CROSS, "x-ms-start-epk": "FF", "x-ms-end-epk": "05"}, 200),
         ("PUT", "", {"id": "items", "partitionKey": "/pk"}, {}, 400),
         ("PUT", "", {"id": "items", "changeFeedPolicy": {}}, {}, 400),
@@ -154,10 +155,10 @@ def test_what_cannot_be_is_refused(
     ("expression", "value"),
     [
         ("ARRAY_SUM([1e308, 1e308])", [None]),
-        ("ARRAY_AVG([1 / 0, -1 / 0])", [None]),
+        ("ARRAY_AVG([1 / 0, -1 / 0])", []),
         ("NumberBin(1e308, 1e-308)", []),
         ("_FullTextScore('a', ['a'], 1, 1, [-0.5])", []),
-        ("VectorDistance([1 / 0, 1], [-1, 1 / 0], false, {distanceFunction: 'dotproduct'})", []),
+        ("VectorDistance([1 / 0, 1], [-1, 1 / 0], false, {distanceFunction: 'dotproduct'})", [-1]),
         ("StringToArray(REPLICATE('[', 1000) || REPLICATE(']', 1000))", []),
     ],
 )

@@ -14,7 +14,7 @@ from azure.identity import DefaultAzureCredential
 from azure.identity.aio import DefaultAzureCredential as AsyncDefaultAzureCredential
 
 from emulators.base.serving import Bind
-from emulators.base.tls import certificate_file, server_context
+from emulators.base.tls import server_context
 from emulators.cosmos.account import WELL_KNOWN_KEY
 from emulators.cosmos.application import create
 from tests.serving import served
@@ -27,11 +27,12 @@ OWN_KEY = base64.b64encode(b"a key of its own").decode()
 
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An emulator over https in an environment as its user's guide says: trust, and two variables."""
-    with served(create, Bind(tls=server_context(tmp_path))) as url:
-        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
-            monkeypatch.setenv(name, str(certificate_file(tmp_path)))
-        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{url}/_emulator/identity")
+    """An emulator over https, and its tokens' endpoint in the environment.
+
+    At another emulator without https: aiohttp looks for whom to trust when it is imported, long before.
+    """
+    with served(create, Bind(tls=server_context(tmp_path))) as url, served(create) as other:
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{other}/_emulator/identity")
         monkeypatch.setenv("IDENTITY_HEADER", "any")
         with CosmosClient(url, WELL_KNOWN_KEY) as owner:  # an identity may not make containers
             owner.create_database("d").create_container("c", PartitionKey("/pk"))

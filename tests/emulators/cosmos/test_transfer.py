@@ -18,8 +18,13 @@ def transfer(action: str, container: ContainerProxy, file: Path, url: str) -> in
 
 
 @pytest.mark.our_choice(OURS)
-def test_what_was_exported_can_be_imported(url: str, database: DatabaseProxy, tmp_path: Path) -> None:
-    """All items, also without a key or under several, arrive in another container; their system properties are new."""
+def test_what_was_exported_can_be_imported(
+    url: str, database: DatabaseProxy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All items, also without a key or under several, arrive in another container; their system properties are new.
+
+    A full bar says that they have.
+    """
     source = database.create_container("source", PartitionKey("/pk"), offer_throughput=12000)
     target = database.create_container("target", PartitionKey(["/pk", "/n"], kind="MultiHash"))
     for number in range(30):
@@ -28,6 +33,7 @@ def test_what_was_exported_can_be_imported(url: str, database: DatabaseProxy, tm
     assert transfer("export", source, file, url) == 0
     assert len(file.read_text(encoding="utf-8").splitlines()) == 30
     assert transfer("import", target, file, url) == 0
+    assert capsys.readouterr().err.count(f"[{'#' * 30}] 30 items") == 2
 
     def own(container: ContainerProxy) -> dict[str, dict[str, object]]:
         items = container.read_all_items()

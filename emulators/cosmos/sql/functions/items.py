@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 from emulators.cosmos.sql.functions.signatures import Registry
 from emulators.cosmos.sql.values import UNDEFINED, Value
@@ -22,6 +21,6 @@ def document_id(document: dict[str, Value]) -> Value:
         return UNDEFINED
     try:
         raw = base64.b64decode(rid.replace("-", "/"), validate=True)
-    except binascii.Error:
+    except ValueError:
         return UNDEFINED
     return int.from_bytes(raw[_COUNTER], "little") if len(raw) == 16 else UNDEFINED

@@ -1,0 +1,1 @@
+"""Microsoft's samples for azure-cosmos, as they are published."""
