@@ -41,6 +41,7 @@ from emulators.cosmos.sql.nodes import (
     walk,
 )
 from emulators.cosmos.sql.program import BoundAggregate, BoundSource, Evaluator, Frame, Program
+from emulators.cosmos.sql.terms import reads_only_its_key
 from emulators.cosmos.sql.values import UNDEFINED, Value, equal, order_key
 from emulators.cosmos.sql.vectors import embedding_path, is_vector_call, runs_down
 
@@ -101,6 +102,7 @@ class Compiler:
             where=None if query.where is None else plain.compile(query.where),
             group_keys=tuple(map(plain.compile, keys)),
             key_slots=tuple(keys.values()),
+            by_key=reads_only_its_key(query),
             sort_keys=tuple(grouped.sort_key(key) for key in query.order_by),
             aggregates=tuple(aggregates),
             grouped=bool(query.group_by) or bool(aggregates),

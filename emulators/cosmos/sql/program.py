@@ -66,6 +66,8 @@ class Program:
     group_keys: tuple[Evaluator, ...] = ()
     key_slots: tuple[int, ...] = ()
     """Where a finished group's keys are put: the select list sees nothing else of its rows but aggregates."""
+    by_key: bool = False
+    """Whether groups come in the order of their key, and not of their first rows."""
     aggregates: tuple[BoundAggregate, ...] = ()
     grouped: bool = False
     distinct: bool = False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from emulators.cosmos.sql.nodes import Constant, Expression, Name, Parameter, Query
+from emulators.cosmos.sql.nodes import Constant, Expression, Name, Parameter, Path, Query, Subquery, children, path
 from emulators.cosmos.sql.values import Value
 
 MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -30,3 +30,18 @@ def constant_of(node: Expression, parameters: Mapping[str, Value]) -> Any:
         value = parameters.get(node.name, MISSING)
         return value if value is None or isinstance(value, bool | int | float | str) else MISSING
     return MISSING
+
+
+def reads_only_its_key(query: Query) -> bool:
+    """Whether the one key of GROUP BY is all that the select list takes from documents: an index has it in order."""
+    key = path(query.group_by[0]) if len(query.group_by) == 1 else None
+    return key is not None and all(found == key for item in query.select.items for found in _paths(item.expression))
+
+
+def _paths(node: Expression) -> Iterator[Path | None]:
+    """The whole paths in an expression; None for a subquery, whose paths are its own."""
+    if (found := path(node)) is not None or isinstance(node, Subquery):
+        yield found
+        return
+    for child in children(node):
+        yield from _paths(child)

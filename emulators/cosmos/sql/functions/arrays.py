@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from emulators.cosmos.sql.functions.signatures import Registry
-from emulators.cosmos.sql.values import UNDEFINED, Value, compare, equal, includes, is_number, number, order_key
+from emulators.cosmos.sql.values import UNDEFINED, Value, compare, equal, finite, includes, is_number, order_key
 
 FUNCTIONS = define = Registry()
 
@@ -66,13 +66,13 @@ def array_slice(array: list[Value], start: float, count: float = math.inf) -> Va
 @define("ARRAY_AVG", "array")
 def array_average(array: list[Value]) -> Value:
     """The average of the numbers; undefined if it is empty or holds anything else."""
-    return number(_total(array) / len(array)) if array and _numeric(array) else UNDEFINED
+    return finite(_total(array) / len(array)) if array and _numeric(array) else UNDEFINED
 
 
 @define("ARRAY_SUM", "array")
 def array_sum(array: list[Value]) -> Value:
     """The sum of the numbers; undefined if it holds anything else."""
-    return number(_total(array)) if _numeric(array) else UNDEFINED
+    return finite(_total(array)) if _numeric(array) else UNDEFINED
 
 
 @define("ARRAY_MEDIAN", "array")
@@ -81,7 +81,7 @@ def array_median(array: list[Value]) -> Value:
     if not array or not _numeric(array):
         return UNDEFINED
     ordered, middle = sorted(array), len(array) // 2
-    return ordered[middle] if len(array) % 2 else number((ordered[middle - 1] + ordered[middle]) / 2)
+    return ordered[middle] if len(array) % 2 else finite((ordered[middle - 1] + ordered[middle]) / 2)
 
 
 @define("ARRAY_MAX", "array")

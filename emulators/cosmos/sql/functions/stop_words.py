@@ -1,8 +1,8 @@
 """Words of English that say nothing of a text: they do not count for its length when texts are ranked.
 
-Which they are is read off the ranks recorded of the service (azure-cosmos-client-engine: baselines/queries/hybrid).
-Of the lists in common use only Microsoft's own for English, that of SQL Server's full-text search without its digits,
-gives all texts the order that was recorded.
+Which they are is read off the ranks recorded of the service (azure-cosmos-client-engine: baselines/queries/hybrid;
+azure-cosmos-dotnet-v3: HybridSearchQueryTests). Of the lists in common use only Microsoft's own for English, that of
+SQL Server's full-text search, gives all texts the order that was recorded.
 """
 
 from __future__ import annotations
@@ -16,4 +16,4 @@ make many me might more most much must my never no now of on only or other our o
 so some still such take than that the their them then there these they this those through to too under up use very
 want was way we well were what when where which while who will with would you your
 """
-STOP_WORDS = frozenset(_WORDS.split()) | frozenset(string.ascii_lowercase)
+STOP_WORDS = frozenset(_WORDS.split()) | frozenset(string.ascii_lowercase + string.digits)

@@ -18,6 +18,7 @@ from emulators.cosmos.sql.values import UNDEFINED, Value, is_number, number
 FUNCTIONS = define = Registry()
 
 _WORD = re.compile(r"[^\W_]+")
+_PIECE = re.compile(r"(?P<number>\d+(?:[.,]\d+)*)(?!\w)|[^\W_]+(?:-[^\W_]+)*")
 _SATURATION = 1.2
 _LENGTH_WEIGHT = 0.75
 """BM25's usual k1 and b; the service names the method and not its constants."""
@@ -28,9 +29,17 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def weighty_words(text: str) -> int:
-    """How many words of a text there are that are no stop words: its length in BM25."""
-    return sum(word not in STOP_WORDS for word in words_of(text))
+def length_of(text: str) -> int:
+    """The length of a text in BM25: its words but the stop words, numbers and hyphenated words once more.
+
+    So Microsoft's word breaker for English has them (1833 is also nn1833, a well-known word also its parts), and only
+    so do texts get the order of the service's recorded ranks.
+    """
+    length = 0
+    for piece in _PIECE.finditer(text.lower()):
+        parts = piece.group().split("-")
+        length += sum(part not in STOP_WORDS for part in parts) + (len(parts) > 1 or piece.lastgroup == "number")
+    return length
 
 
 def _occurrences(words: Sequence[str], phrase: Sequence[str]) -> int:
@@ -67,7 +76,7 @@ def full_text_contains_any(text: str, *phrases: str) -> bool:
 @define("_FullTextWordCount", "string")
 def word_count(text: str) -> int:
     """How many words: the planner's own, for its statistics."""
-    return weighty_words(text)
+    return length_of(text)
 
 
 @define("_FullTextScore", "string array number number array")
@@ -77,7 +86,7 @@ def full_text_score(text: str, phrases: list[Value], documents: float, all_words
     if len(phrases) != len(hits) or documents == 0 or not all(is_number(each) and each >= 0 for each in counts):
         return UNDEFINED
     words = words_of(text)
-    length, average = weighty_words(text), all_words / documents or 1.0
+    length, average = length_of(text), all_words / documents or 1.0
     score = 0.0
     for phrase, hit in zip(phrases, hits, strict=True):
         count = _occurrences(words, words_of(phrase)) if isinstance(phrase, str) else 0
