@@ -82,16 +82,16 @@ def _arithmetic(compute: Callable[[float, float], float]) -> Callable[[Value, Va
 
 def _quotient(compute: Callable[[float, float], float]) -> Callable[[Value, Value], Value]:
     """Division and remainder: undefined by zero too."""
+    plain = _arithmetic(compute)
 
     def apply(left: Value, right: Value) -> Value:
-        if not (is_number(left) and is_number(right)) or right == 0 or math.isinf(left):
-            return UNDEFINED
-        try:
-            return finite(compute(left, right))
-        except OverflowError:
-            return finite(compute(float(left), float(right)))
+        return UNDEFINED if (is_number(right) and right == 0) or _is_infinite(left) else plain(left, right)
 
     return apply
+
+
+def _is_infinite(value: Value) -> bool:
+    return isinstance(value, float) and math.isinf(value)
 
 
 def _bits(compute: Callable[[int, int], int]) -> Callable[[Value, Value], Value]:
