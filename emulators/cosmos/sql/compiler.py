@@ -254,10 +254,8 @@ class ExpressionCompiler:
         def options(frame: Frame) -> Value:
             own = {} if given is None else given(frame)
             of_container = frame[0].vector_policy.get(stored or "", {})
-            name, kind = (
-                of_container.get("distanceFunction", DEFAULT_DISTANCE),
-                of_container.get("dataType", DEFAULT_TYPE),
-            )
+            name = of_container.get("distanceFunction", DEFAULT_DISTANCE)
+            kind = of_container.get("dataType", DEFAULT_TYPE)
             return {"distanceFunction": name, "dataType": kind, **own} if type(own) is dict else UNDEFINED
 
         brute_force = arguments[2] if len(arguments) > 2 else _never

@@ -196,8 +196,7 @@ class Collection:
     def add_rows(self, count: int) -> None:
         """Take in so many rows of which nothing but their number matters."""
         assert self._groups is not None
-        if count:
-            self._groups.add(self._frame, count)
+        self._groups.add_alike(self._frame, count)
 
     def results(self) -> Iterator[Value]:
         """The results in their order: by ORDER BY, else in that of the groups or of the first rows."""
